@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+# The short way to everything; Meson does the work.  `make`, `make demo`, `make check`,
+# `make install` (PREFIX, DESTDIR), `make bench`, `make fuzz` (FUZZ_SECONDS), `make clean`.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 300
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+	@echo "built $(BUILD)/letterwing"
+
+demo: all
+	@$(BUILD)/examples/demo
+
+check: check-deps all
+	@tools/run-tests $(BUILD)
+
+install: all
+	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
+	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --quiet
+
+bench: all
+	@bench/run $(BUILD)
+
+fuzz: check-deps
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
+clean:
+	rm -rf $(BUILD) build-*
+
+$(BUILD)/build.ninja: | build-deps
+	@meson setup $(BUILD) --prefix=$(abspath $(PREFIX))
+
+build-deps:
+	@tools/install-deps build
+
+check-deps:
+	@tools/install-deps build check
+
+.NOTPARALLEL:
+.PHONY: all demo check install bench fuzz clean build-deps check-deps
