@@ -106,6 +106,7 @@ typedef struct lw_server_event {
     lw_span data;
     bool has_data;             /* AUTH: an initial response came (it may be empty)          */
     bool is_bdat;              /* DATA: it was BDAT                                         */
+    bool is_esmtp;             /* HELLO: it was EHLO or LHLO                                */
     size_t index;              /* RCPT: 0, 1, ... ; MESSAGE with LMTP: which recipient      */
     lw_server_mail mail;
     lw_server_rcpt rcpt;

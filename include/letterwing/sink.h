@@ -29,7 +29,12 @@ typedef struct lw_captured {
     size_t n_rcpts;
     const char *data;              /* the octets, as sent (dots unstuffed)                  */
     size_t len;
+    const char *path;              /* where it was saved; NULL = it was not                 */
 } lw_captured;
+
+/** lw_captured_json - everything but the octets as one line of JSON (see the man page); NULL when
+ *  out of memory; free it with lw_free() */
+LW_API char *lw_captured_json(const lw_captured *m);
 
 typedef struct lw_sink_opts {
     size_t size;
@@ -46,7 +51,9 @@ typedef struct lw_sink_opts {
     uint32_t without;              /* LW_CAP_* left out                                     */
     uint64_t size_max;             /* SIZE and bound of a message; 0 = 67,108,864           */
     const char *reject;            /* addresses refused with 550, comma-separated; NULL = none */
-    const char *save_dir;          /* each message as .eml; NULL = not saved                */
+    const char *save_dir;          /* each message as NNNNN.eml, the octets as sent, and what
+                                      lw_captured_json tells as NNNNN.json; nothing is
+                                      acknowledged that is not stored; NULL = not saved     */
     uint32_t max_connections;      /* 0 = 1,000; further ones get 421                       */
     bool discard;                  /* keep no octets: data is NULL, len is counted          */
     /* decides on a message after it was read (and saved): return 0 to accept, or a code 4yz/5yz
@@ -55,7 +62,10 @@ typedef struct lw_sink_opts {
     /* what happened besides: connections, refusals, failures; one line.  NULL = none */
     void (*on_note)(void *ctx, const char *line);
     void *ctx;
-    const lw_alloc *alloc;
+    const lw_alloc *alloc;         /* used from the sink's thread                           */
+    uint64_t timeout_ms;           /* waiting for a client; 0 = 300,000                     */
+    uint64_t memory_max;           /* octets of messages under way, all connections; then
+                                      452 4.3.1; 0 = 1,073,741,824                          */
 } lw_sink_opts;
 
 static inline void lw_sink_opts_init(lw_sink_opts *o)
