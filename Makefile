@@ -6,6 +6,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 300
+SETUP ?=
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -24,20 +25,22 @@ install: all
 bench: all
 	@bench/run $(BUILD)
 
-fuzz: check-deps
+fuzz:
+	@tools/install-deps build check
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
 clean:
 	rm -rf $(BUILD) build-*
 
 $(BUILD)/build.ninja: | build-deps
-	@meson setup $(BUILD) --prefix=$(abspath $(PREFIX))
+	@meson setup $(BUILD) --prefix=$(abspath $(PREFIX)) $(SETUP)
 
 build-deps:
 	@tools/install-deps build
 
 check-deps:
 	@tools/install-deps build check
+	@tools/fetch-servers || [ $$? -eq 77 ]
 
 .NOTPARALLEL:
 .PHONY: all demo check install bench fuzz clean build-deps check-deps
