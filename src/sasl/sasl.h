@@ -3,7 +3,7 @@
  * sasl/sasl.h - login mechanisms: challenge in, answer out; both sides, no I/O
  *
  * PLAIN, LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER are ours, one file each; SCRAM and CRAM-MD5
- * come from libgsasl, loaded (gsasl.c) only when such a mechanism is chosen.  Everything that
+ * come from libgsasl, loaded (gsasl_load.c) only when such a mechanism is chosen.  Everything that
  * crosses this header is base64 text as it stands on the wire.
  */
 #ifndef LW_SASL_SASL_H
@@ -42,7 +42,8 @@ const char *lw_sasl_choose(lw_span offered, const char *allowed, lw_span tried,
 /** lw_sasl_shows_secret - the mechanism sends the password or token itself */
 bool lw_sasl_shows_secret(const char *mechanism);
 /** lw_sasl_retry_helps - after a 535 of `failed`, can another mechanism change the answer?  Only where
- *  the secret is of another kind or the mechanism itself may be broken (SCRAM, CRAM -> PLAIN) */
+ *  the secret is of another kind or the mechanism itself may be broken (SCRAM, CRAM -> PLAIN).  If
+ *  not, add `next` to the tried ones and choose again: a later one may help */
 bool lw_sasl_retry_helps(const char *failed, const char *next);
 
 typedef struct lw_sasl lw_sasl;
@@ -67,10 +68,13 @@ void lw_sasl_free(lw_sasl *s);
 
 typedef struct lw_sasl_server lw_sasl_server;
 /** lw_sasl_server_available - mechanisms that this build and machine can serve, separated by
- *  spaces; static.  with_plus: the SCRAM -PLUS ones too (TLS is active) */
+ *  spaces; static.  with_plus: the SCRAM -PLUS ones too (TLS is active).  EXTERNAL is not named:
+ *  add it where client certificates are asked for */
 const char *lw_sasl_server_available(bool with_plus);
 /** lw_sasl_server_new - one exchange against one known user: who->user and who->password (for the
- *  OAuth mechanisms the password is the token); channel binding as for the client */
+ *  OAuth mechanisms the password is the token), has_client_cert for EXTERNAL.  Give channel binding
+ *  data only if a -PLUS mechanism was offered: with them, a client that was made to believe there
+ *  is none ("y") is refused (RFC 5802 6).  LW_OK; LW_ECAPABILITY; LW_EUSAGE; LW_ENOMEM */
 LW_MUST_USE lw_code lw_sasl_server_new(const lw_alloc *alloc, const char *mechanism,
                                        const lw_credentials *who, lw_sasl_server **out);
 /** lw_sasl_server_step - the client's base64 (has_data false: no initial response came).
