@@ -10,7 +10,7 @@ external_begin(lw_sasl *s, lw_error *err)
     return LW_OK;
 }
 
-/* [RFC4422 A.1] "extern-initial-resp = extern-authz-id-string" */
+/* [RFC4422 A.1] "external-initial-resp = authz-id-string" */
 static lw_code
 external_initial(lw_sasl *s, lw_buf *out, lw_error *err)
 {
