@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smtp/client_batch.c - transactions from submit to DONE, in batches where the server takes
+ * fewer recipients at once than there are
+ *
+ * A slot waits (PHASE_WAIT), is started when the window allows, is sent (client_mail.c), and
+ * ends when nothing of it is left to send or to wait for.  Then recipients without an outcome
+ * begin another batch, or DONE is told and the slot is free.
+ */
+#include "smtp/client_int.h"
+
+#include <stdio.h>
+
+static uint32_t
+nth_slot(const lw_smtp *e, uint32_t n)
+{
+    return (e->first_slot + n) % e->opts.max_transactions;
+}
+
+lw_code
+lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag)
+{
+    lw_code rc;
+
+    if (e->is_closing || e->quit_wanted || env == NULL || body == NULL || body->next == NULL ||
+        env->n_rcpts == 0)
+        return LW_EUSAGE;
+    if (e->n_slots == e->opts.max_transactions)
+        return LW_AGAIN;
+    if ((rc = lw_smtp_check_envelope(env)) != LW_OK)
+        return rc;
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        env->rcpts[i].state = RCPT_NEW;
+    *lw_smtp_slot(e, nth_slot(e, e->n_slots++)) =
+        (slot){ .env = env, .body = body, .tag = tag, .phase = PHASE_WAIT };
+    lw_smtp_settle(e);
+    return LW_OK;
+}
+
+/* ---- start --------------------------------------------------------------------------- */
+
+static void
+refuse_slot(lw_smtp *e, uint32_t i, lw_code code)
+{
+    lw_smtp_slot(e, i)->phase = PHASE_SENT;
+    lw_smtp_sweep_unsent(e, i, RCPT_ALL, code);
+    e->ending = i;
+}
+
+/* may this transaction be begun at all?  A sentence in e->text if not */
+static lw_code
+check_slot(lw_smtp *e, slot *s)
+{
+    if (e->caps.mail_max != 0 && e->n_mails >= e->caps.mail_max) {
+        snprintf(e->text, sizeof e->text,
+                 "the server takes only %u transactions in one session", e->caps.mail_max);
+        return LW_ELIMIT;
+    }
+    if (s->body_used &&
+        (s->body->rewind == NULL || s->body->rewind(s->body->ctx) != LW_OK)) {
+        snprintf(e->text, sizeof e->text,
+                 "further recipients need another transaction, and the message cannot be "
+                 "read a second time");
+        return LW_ESOURCE;
+    }
+    return lw_smtp_check_wishes(e, s, &s->dropped);
+}
+
+static void
+begin_batch(lw_smtp *e, uint32_t i, bool others_in_flight)
+{
+    slot *s = lw_smtp_slot(e, i);
+
+    s->offered_end = s->reply_at = s->final_at = s->open;
+    s->n_offered = s->n_answered = s->n_taken = s->n_again = s->n_domains = 0;
+    s->go_ahead = s->is_failed = s->needs_reset = s->data_left = s->finals_begun = false;
+    s->uses_bdat = (e->caps.flags & LW_CAP_CHUNKING) != 0 && !e->opts.no_chunking;
+    s->phase = PHASE_MAIL;
+    e->cur = i;
+    if (others_in_flight)
+        e->needs_reset = true;
+    if (e->state == STATE_READY)
+        lw_smtp_set_state(e, STATE_MAIL);
+}
+
+bool
+lw_smtp_start_next(lw_smtp *e)
+{
+    bool pipelines = (e->caps.flags & LW_CAP_PIPELINING) != 0 && !e->opts.no_pipelining;
+    uint32_t n, in_flight = 0, i = NO_SLOT;
+    lw_code rc;
+
+    if (e->cur != NO_SLOT || e->quit_sent ||
+        (e->state != STATE_READY && e->state != STATE_MAIL))
+        return false;
+    for (n = 0; n < e->n_slots && i == NO_SLOT; n++) {
+        phase p = e->slots[nth_slot(e, n)].phase;
+        if (p == PHASE_WAIT)
+            i = nth_slot(e, n);
+        else if (p != PHASE_FREE)
+            in_flight++;
+    }
+    if (i == NO_SLOT || in_flight >= e->opts.window || (in_flight > 0 && !pipelines))
+        return false;
+    if ((rc = check_slot(e, lw_smtp_slot(e, i))) != LW_OK)
+        refuse_slot(e, i, rc);
+    else
+        begin_batch(e, i, in_flight > 0);
+    return true;
+}
+
+/* ---- end ------------------------------------------------------------------------------ */
+
+static void
+tell_done(lw_smtp *e, slot *s)
+{
+    lw_smtp_put_event(e, (lw_event){ .kind = LW_EVENT_DONE, .tag = s->tag, .code = s->code,
+                                     .stage = LW_STAGE_DATA, .text = "", .dropped = s->dropped,
+                                     .n_transactions = s->n_transactions });
+    *s = (slot){ .phase = PHASE_FREE };
+    while (e->n_slots > 0 && lw_smtp_slot(e, e->first_slot)->phase == PHASE_FREE) {
+        e->first_slot = nth_slot(e, 1);
+        e->n_slots--;
+    }
+}
+
+void
+lw_smtp_end_batch(lw_smtp *e, uint32_t i)
+{
+    slot *s = lw_smtp_slot(e, i);
+
+    if (s->phase != PHASE_SENT || s->n_awaited > 0)
+        return;
+    if (s->needs_reset)
+        e->needs_reset = true;
+    while (s->open < s->env->n_rcpts && s->env->rcpts[s->open].state == RCPT_FINAL)
+        s->open++;
+    if (s->open < s->env->n_rcpts)
+        s->phase = PHASE_WAIT;
+    else
+        tell_done(e, s);
+}
+
+bool
+lw_smtp_abandon(lw_smtp *e)
+{
+    uint32_t i = e->first_slot;
+    slot *s = lw_smtp_slot(e, i);
+
+    if (e->n_slots == 0)
+        return false;
+    s->phase = PHASE_SENT;
+    s->n_awaited = 0;
+    lw_smtp_sweep_lost(e, i);
+    e->ending = i;
+    return true;
+}

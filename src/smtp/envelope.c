@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * smtp/envelope.c - an envelope as MAIL and RCPT lines: checked on entry, wishes held against
+ * what the server offers, written without any chance to break out of the line
+ *
+ * Bounds: an address 320 octets, ENVID 100, ORCPT and AUTH 500, so that no line passes
+ * CMD_LONGEST even where xtext makes three octets of one.
+ */
+#include "smtp/client_int.h"
+
+#include "smtp/xtext.h"
+
+#include <stdio.h>
+
+enum { ADDRESS_MAX = 320, ENVID_MAX = 100, TYPED_ADDRESS_MAX = 500, DATE_TIME_MAX = 40 };
+
+/* no controls; < > and SP only inside quotes: what stands between <> cannot leave them */
+static bool
+address_is_safe(const char *s, size_t max)
+{
+    bool quoted = false;
+    size_t n = 0;
+
+    for (; s[n] != '\0'; n++) {
+        char c = s[n];
+        if (n >= max || (unsigned char)c < 0x20 || c == 0x7f)
+            return false;
+        if (c == '"')
+            quoted = !quoted;
+        else if (c == '\\' && quoted && s[n + 1] >= 0x20 && s[n + 1] != 0x7f)
+            n++;
+        else if (!quoted && (c == '<' || c == '>' || c == ' '))
+            return false;
+    }
+    return !quoted;
+}
+
+static bool
+text_is_safe(const char *s, size_t max, bool spaces)
+{
+    lw_span t = lw_span_str(s);
+
+    if (s == NULL)
+        return true;
+    return t.len <= max && !lw_span_has_ctl(t) && (spaces || lw_span_find(t, ' ') == t.len);
+}
+
+static bool
+rcpt_is_safe(const lw_rcpt *r)
+{
+    return r->address != NULL && r->address[0] != '\0' &&
+           address_is_safe(r->address, ADDRESS_MAX) &&
+           text_is_safe(r->orcpt, TYPED_ADDRESS_MAX, true);
+}
+
+lw_code
+lw_smtp_check_envelope(const lw_envelope *env)
+{
+    if (env->from == NULL || !address_is_safe(env->from, ADDRESS_MAX) ||
+        !text_is_safe(env->envid, ENVID_MAX, true) ||
+        !text_is_safe(env->auth, TYPED_ADDRESS_MAX, true) ||
+        !text_is_safe(env->hold_until, DATE_TIME_MAX, false))
+        return LW_EADDRESS;
+    if (env->has_priority && (env->priority < -9 || env->priority > 9))
+        return LW_EUSAGE;
+    if (env->deliver_by_mode != 0 && env->deliver_by_mode != 'N' && env->deliver_by_mode != 'R')
+        return LW_EUSAGE;
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        if (!rcpt_is_safe(&env->rcpts[i]))
+            return LW_EADDRESS;
+    return LW_OK;
+}
+
+/* ---- wishes ------------------------------------------------------------------------ */
+
+static bool
+wants_dsn(const lw_envelope *env)
+{
+    if (env->ret != LW_RET_UNSET || env->envid != NULL)
+        return true;
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        if (env->rcpts[i].notify != 0 || env->rcpts[i].orcpt != NULL)
+            return true;
+    return false;
+}
+
+/* a by-time shorter than the server's minimum cannot be kept: [RFC2852 4] */
+static const char *
+missing_deliver_by(const lw_smtp *e, const lw_envelope *env, uint32_t *dropped)
+{
+    if (env->deliver_by_s == 0)
+        return NULL;
+    if ((e->caps.flags & LW_CAP_DELIVERBY) == 0) {
+        if (env->deliver_by_mode == 'R')
+            return "the server does not offer DELIVERBY, and mode R forbids to send without it";
+        *dropped |= LW_CAP_DELIVERBY;
+    } else if (env->deliver_by_mode == 'R' && env->deliver_by_s > 0 &&
+               (uint64_t)env->deliver_by_s < e->caps.deliverby_min_s) {
+        return "the time asked for with DELIVERBY is shorter than the server's minimum";
+    }
+    return NULL;
+}
+
+static const char *
+missing_hold(const lw_smtp *e, const lw_envelope *env)
+{
+    if (env->hold_for_s == 0 && env->hold_until == NULL)
+        return NULL;
+    if ((e->caps.flags & LW_CAP_FUTURERELEASE) == 0)
+        return "the server does not offer FUTURERELEASE, which was asked for";
+    if (e->caps.hold_max_s != 0 && env->hold_for_s > e->caps.hold_max_s)
+        return "the server does not hold a message for as long as was asked";
+    return NULL;
+}
+
+/* what must not be left out; NULL = nothing is missing */
+static const char *
+missing_need(const lw_smtp *e, const lw_envelope *env)
+{
+    uint32_t have = e->caps.flags;
+
+    if (env->needs_smtputf8 && !(have & LW_CAP_SMTPUTF8))
+        return "an address or a header is not ASCII, and the server does not offer SMTPUTF8";
+    if (env->body_type == LW_BODY_8BITMIME && !(have & LW_CAP_8BITMIME))
+        return "the message has 8-bit text, and the server does not offer 8BITMIME";
+    if (env->body_type == LW_BODY_BINARYMIME &&
+        (!(have & LW_CAP_BINARYMIME) || !(have & LW_CAP_CHUNKING) || e->opts.no_chunking))
+        return "the message is binary, and the server does not offer BINARYMIME with CHUNKING";
+    if (env->require_tls && !e->tls_active)
+        return "REQUIRETLS was asked for, and this connection has no TLS";
+    if (env->require_tls && !(have & LW_CAP_REQUIRETLS))
+        return "REQUIRETLS was asked for, and the server does not offer it";
+    return missing_hold(e, env);
+}
+
+lw_code
+lw_smtp_check_wishes(lw_smtp *e, const slot *s, uint32_t *dropped)
+{
+    const lw_envelope *env = s->env;
+    const char *missing = missing_need(e, env);
+
+    *dropped = 0;
+    if (missing == NULL)
+        missing = missing_deliver_by(e, env, dropped);
+    if (missing != NULL) {
+        snprintf(e->text, sizeof e->text, "%s", missing);
+        return LW_ECAPABILITY;
+    }
+    /* [RFC1870 6.1] the size is known, and so is the answer: nothing needs to be sent */
+    if (e->caps.size_max != 0 && s->body->size != LW_SIZE_UNKNOWN &&
+        s->body->size > e->caps.size_max) {
+        snprintf(e->text, sizeof e->text,
+                 "the message has %llu octets, and the server takes at most %llu",
+                 (unsigned long long)s->body->size, (unsigned long long)e->caps.size_max);
+        return LW_ECAPABILITY;
+    }
+    if (wants_dsn(env) && !(e->caps.flags & LW_CAP_DSN))
+        *dropped |= LW_CAP_DSN;
+    if (env->has_priority && !(e->caps.flags & LW_CAP_MT_PRIORITY))
+        *dropped |= LW_CAP_MT_PRIORITY;
+    if (env->auth != NULL && !(e->caps.flags & LW_CAP_AUTH))
+        *dropped |= LW_CAP_AUTH;
+    return LW_OK;
+}
+
+/* ---- the lines --------------------------------------------------------------------- */
+
+typedef struct line {
+    char *ptr;
+    size_t len;
+} line;
+
+static void
+add(line *l, lw_span s)
+{
+    lw_assert(l->len + s.len <= CMD_LONGEST);
+    memcpy(l->ptr + l->len, s.ptr, s.len);
+    l->len += s.len;
+}
+
+static void
+add_str(line *l, const char *s)
+{
+    add(l, lw_span_str(s));
+}
+
+static void
+add_int(line *l, int64_t v)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%lld", (long long)v);
+    add(l, (lw_span){ digits, (size_t)n });
+}
+
+static void
+add_uint(line *l, uint64_t v)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)v);
+    add(l, (lw_span){ digits, (size_t)n });
+}
+
+static void
+add_xtext(line *l, const char *s)
+{
+    size_t n = lw_xtext_encode(l->ptr + l->len, CMD_LONGEST - l->len, lw_span_str(s));
+    if (!LW_NEVER(n == SIZE_MAX))
+        l->len += n;
+}
+
+/* [RFC3461 4.3] RET, [RFC3461 4.4] ENVID */
+static void
+add_mail_dsn(line *l, const lw_envelope *env)
+{
+    if (env->ret != LW_RET_UNSET)
+        add_str(l, env->ret == LW_RET_FULL ? " RET=FULL" : " RET=HDRS");
+    if (env->envid != NULL) {
+        add_str(l, " ENVID=");
+        add_xtext(l, env->envid);
+    }
+}
+
+/* RFC 2852 4, RFC 4865 4, RFC 6710 4 */
+static void
+add_mail_timing(line *l, const lw_envelope *env, uint32_t flags)
+{
+    if (env->deliver_by_s != 0 && flags & LW_CAP_DELIVERBY) {
+        add_str(l, " BY=");
+        add_int(l, env->deliver_by_s);
+        add_str(l, env->deliver_by_mode == 'R' ? ";R" : ";N");
+        if (env->deliver_by_trace)
+            add_str(l, "T");
+    }
+    if (env->hold_for_s != 0) {
+        add_str(l, " HOLDFOR=");
+        add_uint(l, env->hold_for_s);
+    } else if (env->hold_until != NULL) {
+        add_str(l, " HOLDUNTIL=");
+        add_str(l, env->hold_until);
+    }
+    if (env->has_priority && flags & LW_CAP_MT_PRIORITY) {
+        add_str(l, " MT-PRIORITY=");
+        add_int(l, env->priority);
+    }
+}
+
+size_t
+lw_smtp_write_mail(const lw_smtp *e, const slot *s, char *dst)
+{
+    const lw_envelope *env = s->env;
+    uint32_t flags = e->caps.flags;
+    line l = { dst, 0 };
+
+    /* [RFC5321 3.3] "no spaces are permitted on either side of the colon" */
+    add_str(&l, "MAIL FROM:<");
+    add_str(&l, env->from);
+    add_str(&l, ">");
+    if (flags & LW_CAP_SIZE && s->body->size != LW_SIZE_UNKNOWN) {
+        add_str(&l, " SIZE=");
+        add_uint(&l, s->body->size);
+    }
+    if (env->body_type != LW_BODY_7BIT)
+        add_str(&l, env->body_type == LW_BODY_8BITMIME ? " BODY=8BITMIME"
+                                                       : " BODY=BINARYMIME");
+    if (env->needs_smtputf8)
+        add_str(&l, " SMTPUTF8");
+    if (env->require_tls)
+        add_str(&l, " REQUIRETLS");
+    if (flags & LW_CAP_DSN)
+        add_mail_dsn(&l, env);
+    if (env->auth != NULL && flags & LW_CAP_AUTH) {
+        add_str(&l, " AUTH=");
+        if (env->auth[0] == '\0')
+            add_str(&l, "<>");
+        else
+            add_xtext(&l, env->auth);
+    }
+    add_mail_timing(&l, env, flags);
+    add_str(&l, "\r\n");
+    return l.len;
+}
+
+static void
+add_notify(line *l, unsigned notify)
+{
+    static const struct { unsigned bit; const char *word; } words[] = {
+        { LW_NOTIFY_SUCCESS, "SUCCESS" }, { LW_NOTIFY_FAILURE, "FAILURE" },
+        { LW_NOTIFY_DELAY, "DELAY" },
+    };
+    const char *before = " NOTIFY=";
+
+    /* [RFC3461 4.1] NEVER "MUST appear alone" */
+    if (notify & LW_NOTIFY_NEVER) {
+        add_str(l, " NOTIFY=NEVER");
+        return;
+    }
+    for (size_t i = 0; i < LW_COUNT(words); i++)
+        if (notify & words[i].bit) {
+            add_str(l, before);
+            add_str(l, words[i].word);
+            before = ",";
+        }
+}
+
+/* [RFC3461 4.2] ORCPT=type;xtext */
+static void
+add_orcpt(line *l, const char *orcpt)
+{
+    size_t type = lw_span_find(lw_span_str(orcpt), ';');
+
+    if (orcpt[type] == '\0')
+        return;
+    add_str(l, " ORCPT=");
+    add(l, (lw_span){ orcpt, type + 1 });
+    add_xtext(l, orcpt + type + 1);
+}
+
+size_t
+lw_smtp_write_rcpt(const lw_smtp *e, const lw_rcpt *r, char *dst)
+{
+    line l = { dst, 0 };
+
+    add_str(&l, "RCPT TO:<");
+    add_str(&l, r->address);
+    add_str(&l, ">");
+    if (e->caps.flags & LW_CAP_DSN) {
+        add_notify(&l, r->notify);
+        if (r->orcpt != NULL)
+            add_orcpt(&l, r->orcpt);
+    }
+    add_str(&l, "\r\n");
+    return l.len;
+}
+
+static lw_span
+domain_of(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    return at == NULL ? LW_LIT("") : lw_span_str(at + 1);
+}
+
+bool
+lw_smtp_same_domain(const char *a, const char *b)
+{
+    return lw_span_eq_nocase(domain_of(a), domain_of(b));
+}
