@@ -30,7 +30,7 @@ parse_auth(lw_capabilities *c, char *auth, size_t cap, lw_span args)
             add_mechanism(c, auth, cap, name);
 }
 
-/* LIMITS RCPTMAX=20 MAILMAX=5: [RFC 9422]; a value that is no number is as if not given */
+/* LIMITS RCPTMAX=20 MAILMAX=5 (RFC 9422); a value that is no number is as if not given */
 static void
 parse_limits(lw_capabilities *c, lw_span args)
 {
@@ -52,7 +52,7 @@ parse_limits(lw_capabilities *c, lw_span args)
     }
 }
 
-/* FUTURERELEASE max-interval max-datetime: [RFC4865 4] */
+/* FUTURERELEASE max-interval max-datetime (RFC 4865 4) */
 static void
 parse_hold(lw_capabilities *c, lw_span args)
 {

@@ -76,7 +76,7 @@ or_default(uint32_t value, uint32_t fallback)
 static void
 default_timeouts(lw_smtp_timeouts *t)
 {
-    /* [RFC5321 4.5.3.2] */
+    /* RFC 5321 4.5.3.2.1 to 4.5.3.2.6 */
     t->greeting_ms = or_default(t->greeting_ms, 300000);
     t->command_ms = or_default(t->command_ms, 300000);
     t->mail_ms = or_default(t->mail_ms, 300000);
@@ -395,7 +395,7 @@ unexpected_reply(lw_smtp *e, const lw_reply *r)
                         "the server sent the reply %d before anything was asked", r->code);
 }
 
-/* [RFC2033 4.2] as many replies to the data as recipients were taken */
+/* RFC 2033 4.2: as many replies to the data as recipients were taken */
 static void
 await_each_final(lw_smtp *e, awaited *a)
 {
@@ -425,7 +425,7 @@ dispatch(lw_smtp *e, const lw_reply *r)
     e->since_ms = e->now_ms;
     rc = was.slot == NO_SLOT ? lw_smtp_session_reply(e, was.kind, r)
                              : lw_smtp_mail_reply(e, was.kind, was.slot, r);
-    /* [RFC5321 3.8] 421 may answer any command, and the connection is closed behind it */
+    /* [RFC5321 3.8] "This response code can be issued after the server receives any command" */
     if (r->code == 421 && !e->is_closing && rc >= 0)
         rc = server_closes(e, stage_of(was.kind), r);
     return rc;
@@ -443,7 +443,7 @@ feed_reply(lw_smtp *e, lw_span in, size_t *used)
         lw_smtp_lose(e, rc, lw_smtp_stage(e), "%s", err.text);
     } else if ((rc = dispatch(e, &e->parser.reply)) >= 0 && e->state == STATE_TLS &&
                *used < in.len) {
-        /* [RFC3207 4.2] what came in clear behind the 220 must not be taken for TLS's own */
+        /* what came in clear behind the 220 must not be taken for TLS's own (RFC 3207 4.2) */
         e->has_event = false;
         rc = lw_smtp_lose(e, LW_EPROTO, LW_STAGE_STARTTLS,
                           "the server sent more in clear behind its 220 to STARTTLS: "

@@ -38,7 +38,7 @@ enum {
     N_SEGMENTS = 128,
     CMD_BYTES = 8192,
     CMD_LONGEST = 3072, /* no single command line is longer (envelope.c keeps to it) */
-    LINE_MAX_BYTES = 512, /* [RFC4954 4] a longer initial response goes after the 334 */
+    LINE_MAX_BYTES = 512, /* a longer initial response goes after the 334     */
     AUTH_MAX_BYTES = 12288
 };
 

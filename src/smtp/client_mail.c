@@ -7,8 +7,9 @@
  *
  *   [RFC2920 3.1] "The EHLO, DATA, VRFY, EXPN, TURN, QUIT, and NOOP commands can only appear
  *   as the last command in a group"
- *   [RFC3030 2] BDAT carries its own length, so MAIL, RCPT and BDAT with the data go in one
- *   flight when PIPELINING is offered too (4.2).
+ *
+ * BDAT carries its own length (RFC 3030 2), so with CHUNKING and PIPELINING the data goes in the
+ * same flight as its MAIL and RCPT.
  *
  * A transaction that begins while replies to another are outstanding is preceded by RSET: if
  * the one before was refused, its leftovers cannot mix with ours.
@@ -291,7 +292,7 @@ chunk_is_out(lw_smtp *e, slot *s)
     leave_slot(e, s);
 }
 
-/* [RFC3030 2] one chunk for each span of the body; it announces its own length */
+/* RFC 3030 2: one chunk for each span of the body; it announces its own length */
 static void
 make_chunk(lw_smtp *e, slot *s)
 {
@@ -417,7 +418,7 @@ put_off(lw_smtp *e, slot *s, lw_rcpt *rcpt, const lw_reply *r)
 {
     rcpt->state = RCPT_AGAIN;
     s->n_again++;
-    /* [RFC3463 3.6] X.5.3 Too many recipients: do not offer more at once to this server */
+    /* X.5.3 "Too many recipients" (RFC 3463 3.6): do not offer more at once to this server */
     if (r->code == 452 && (r->enhanced.klass == 0 ||
                            (r->enhanced.subject == 5 && r->enhanced.detail == 3)))
         e->learned_rcpt_max = s->n_taken;

@@ -11,7 +11,7 @@
 lw_outcome
 lw_smtp_outcome_of(int code)
 {
-    /* [RFC5321 4.2.1] 2yz completion, 4yz transient, 5yz permanent */
+    /* RFC 5321 4.2.1: 2yz completion, 4yz transient, 5yz permanent */
     if (code / 100 == 2)
         return LW_OUTCOME_ACCEPTED;
     return code / 100 == 4 ? LW_OUTCOME_DEFERRED : LW_OUTCOME_REJECTED;

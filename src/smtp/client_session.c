@@ -100,7 +100,7 @@ reply_to_ehlo(lw_smtp *e, const lw_reply *r)
             tell_ready(e, r);
         return e->err.code;
     }
-    /* [RFC5321 3.2] an older server refuses EHLO: "the client SHOULD use HELO" in its place */
+    /* [RFC5321 3.2] "the client SHOULD be able to fall back and send HELO" */
     if (r->code / 100 == 5 && e->opts.protocol == LW_PROTOCOL_SMTP) {
         send_hello(e, LW_LIT("HELO "), AWAIT_HELO);
         lw_smtp_set_state(e, STATE_HELO);
@@ -188,7 +188,7 @@ is_mechanism(const char *s)
 {
     size_t n = 0;
 
-    /* [RFC4422 3.1] sasl-mech: 1 to 20 of A-Z 0-9 - _ */
+    /* RFC 4422 3.1 sasl-mech: 1 to 20 of A-Z 0-9 - _ */
     for (; s[n] != '\0'; n++)
         if (n >= 20 || !(lw_is_alnum(s[n]) || s[n] == '-' || s[n] == '_'))
             return false;

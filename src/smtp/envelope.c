@@ -84,7 +84,7 @@ wants_dsn(const lw_envelope *env)
     return false;
 }
 
-/* a by-time shorter than the server's minimum cannot be kept: [RFC2852 4] */
+/* a by-time shorter than the server's minimum cannot be kept (RFC 2852 4) */
 static const char *
 missing_deliver_by(const lw_smtp *e, const lw_envelope *env, uint32_t *dropped)
 {
@@ -146,7 +146,7 @@ lw_smtp_check_wishes(lw_smtp *e, const slot *s, uint32_t *dropped)
         snprintf(e->text, sizeof e->text, "%s", missing);
         return LW_ECAPABILITY;
     }
-    /* [RFC1870 6.1] the size is known, and so is the answer: nothing needs to be sent */
+    /* the size is known, and so is the answer (RFC 1870 6.1): nothing needs to be sent */
     if (e->caps.size_max != 0 && s->body->size != LW_SIZE_UNKNOWN &&
         s->body->size > e->caps.size_max) {
         snprintf(e->text, sizeof e->text,
@@ -208,7 +208,7 @@ add_xtext(line *l, const char *s)
         l->len += n;
 }
 
-/* [RFC3461 4.3] RET, [RFC3461 4.4] ENVID */
+/* RET: RFC 3461 4.3, ENVID: 4.4 */
 static void
 add_mail_dsn(line *l, const lw_envelope *env)
 {
@@ -251,7 +251,7 @@ lw_smtp_write_mail(const lw_smtp *e, const slot *s, char *dst)
     uint32_t flags = e->caps.flags;
     line l = { dst, 0 };
 
-    /* [RFC5321 3.3] "no spaces are permitted on either side of the colon" */
+    /* [RFC5321 3.3] "spaces are not permitted on either side of the colon" */
     add_str(&l, "MAIL FROM:<");
     add_str(&l, env->from);
     add_str(&l, ">");
@@ -289,7 +289,7 @@ add_notify(line *l, unsigned notify)
     };
     const char *before = " NOTIFY=";
 
-    /* [RFC3461 4.1] NEVER "MUST appear alone" */
+    /* [RFC3461 4.1] "the NEVER keyword MUST appear by itself" */
     if (notify & LW_NOTIFY_NEVER) {
         add_str(l, " NOTIFY=NEVER");
         return;
@@ -302,7 +302,7 @@ add_notify(line *l, unsigned notify)
         }
 }
 
-/* [RFC3461 4.2] ORCPT=type;xtext */
+/* RFC 3461 4.2: ORCPT=type;xtext */
 static void
 add_orcpt(line *l, const char *orcpt)
 {
