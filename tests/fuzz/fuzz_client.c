@@ -72,10 +72,12 @@ take_event(world *w, const lw_event *ev, unsigned options)
                 submit_all(w);
         }
     } else if (ev->kind == LW_EVENT_START_TLS) {
-        (void)lw_smtp_tls_done(w->e);
+        if (lw_smtp_tls_done(w->e) != LW_OK)
+            abort();
     } else if (ev->kind == LW_EVENT_CHALLENGE) {
-        (void)(options & 4 ? lw_smtp_auth_cancel(w->e)
-                           : lw_smtp_auth_answer(w->e, (lw_span){ "YQ==", 4 }));
+        if ((options & 4 ? lw_smtp_auth_cancel(w->e)
+                         : lw_smtp_auth_answer(w->e, (lw_span){ "YQ==", 4 })) != LW_OK)
+            abort();
     } else if (ev->kind == LW_EVENT_NO_TLS || ev->kind == LW_EVENT_AUTH) {
         submit_all(w);
     } else if (ev->kind == LW_EVENT_RCPT) {
