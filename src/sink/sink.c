@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sink/sink.c - the life of a capture server: open, run or start, stop, free
+ *
+ * States: opened (listening, nobody serves) -> used (lw_sink_run or the thread is in the
+ * loop) -> stopped.  Stopping closes every handle; the loop ends because none is left.
+ * Only lw_sink_stop() may come from another thread: it sends one uv_async_t.
+ */
+#include "sink/sink_int.h"
+
+static void
+sweep(uv_timer_t *timer)
+{
+    lw_sink *s = timer->data;
+    lw_sink_session *next;
+    uint64_t now = uv_now(&s->loop);
+
+    for (lw_sink_session *c = s->sessions; c != NULL; c = next) {
+        next = c->next;
+        lw_sink_session_sweep(c, now);
+    }
+}
+
+/* 421 if the socket takes it at once: a client should not have to guess */
+static void
+say_goodbye(lw_sink_session *c)
+{
+    lw_slice v[8];
+    size_t n;
+    int count;
+
+    if (c->engine == NULL || c->phase != LW_SINK_TALK)
+        return;
+    lw_smtp_server_close(c->engine, "shutting down");
+    count = lw_smtp_server_out(c->engine, v, LW_COUNT(v));
+    if (count > 0 && lw_conn_write(c->conn, v, count, &n) == LW_OK)
+        lw_smtp_server_sent(c->engine, n);
+}
+
+static void
+shut_down(lw_sink *s)
+{
+    if (s->is_stopping)
+        return;
+    s->is_stopping = true;
+    if (s->listener != NULL)
+        lw_listener_close(s->listener);
+    s->listener = NULL;
+    while (s->sessions != NULL) {
+        say_goodbye(s->sessions);
+        lw_sink_session_end(s->sessions);
+    }
+    uv_close((uv_handle_t *) &s->sweep, NULL);
+    uv_close((uv_handle_t *) &s->stop, NULL);
+}
+
+static void
+on_stop(uv_async_t *async)
+{
+    shut_down(async->data);
+}
+
+static lw_code
+open_loop(lw_sink *s, lw_error *err)
+{
+    int rc = uv_loop_init(&s->loop);
+
+    if (rc != 0)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "the event loop cannot be made: %s",
+                       uv_strerror(rc));
+    if ((rc = uv_async_init(&s->loop, &s->stop, on_stop)) != 0) {
+        uv_loop_close(&s->loop);
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "the event loop cannot be made: %s",
+                       uv_strerror(rc));
+    }
+    uv_timer_init(&s->loop, &s->sweep);
+    s->stop.data = s->sweep.data = s;
+    uv_timer_start(&s->sweep, sweep, SINK_SWEEP_MS, SINK_SWEEP_MS);
+    s->has_loop = true;
+    return LW_OK;
+}
+
+lw_code
+lw_sink_open(const lw_sink_opts *opts, lw_sink **out, lw_error *err)
+{
+    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
+    lw_sink *s;
+    lw_code rc;
+
+    *out = NULL;
+    lw_error_clear(err);
+    if ((s = lw_zalloc(alloc, sizeof *s)) == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
+    s->alloc_copy = *alloc;
+    s->alloc = &s->alloc_copy;
+    if ((rc = lw_sink_configure(s, opts, err)) < 0)
+        goto out;
+    if (s->opts.save_dir != NULL && (rc = lw_sink_save_check(s, err)) < 0)
+        goto out;
+    if (s->opts.starttls || s->opts.implicit_tls) {
+        rc = lw_tls_server_new(s->alloc, s->opts.name, s->opts.cert_file,
+                               s->opts.key_file, &s->tls, err);
+        if (rc < 0)
+            goto out;
+    }
+    if ((rc = open_loop(s, err)) < 0)
+        goto out;
+    rc = lw_listener_open(&s->loop, s->alloc, s->opts.listen, lw_sink_accept, s,
+                          &s->listener, err);
+    if (rc < 0)
+        goto out;
+    *out = s;
+    s = NULL;
+out:
+    lw_sink_free(s);
+    return rc;
+}
+
+uint16_t
+lw_sink_port(const lw_sink *s)
+{
+    return s->listener == NULL ? 0 : lw_listener_port(s->listener);
+}
+
+const char *
+lw_sink_address(const lw_sink *s)
+{
+    return s->listener == NULL ? "" : lw_listener_address(s->listener);
+}
+
+const char *
+lw_sink_certificate(const lw_sink *s)
+{
+    return s->tls == NULL ? NULL : lw_tls_ctx_pem(s->tls);
+}
+
+lw_code
+lw_sink_run(lw_sink *s)
+{
+    if (s->is_used)
+        return LW_EUSAGE;
+    s->is_used = true;
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    return LW_OK;
+}
+
+static void
+thread_main(void *arg)
+{
+    lw_sink *s = arg;
+
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+}
+
+lw_code
+lw_sink_start(lw_sink *s)
+{
+    if (s->is_used)
+        return LW_EUSAGE;
+    if (uv_thread_create(&s->thread, thread_main, s) != 0)
+        return LW_ENOMEM;
+    s->is_used = s->has_thread = true;
+    return LW_OK;
+}
+
+void
+lw_sink_stop(lw_sink *s)
+{
+    uv_thread_t self;
+
+    uv_async_send(&s->stop);
+    if (!s->has_thread)
+        return;
+    self = uv_thread_self();
+    if (uv_thread_equal(&self, &s->thread))
+        return; /* from a callback: lw_sink_free() joins */
+    uv_thread_join(&s->thread);
+    s->has_thread = false;
+}
+
+void
+lw_sink_free(lw_sink *s)
+{
+    lw_alloc alloc;
+
+    if (s == NULL)
+        return;
+    alloc = s->alloc_copy; /* it is needed to free what holds it */
+    if (s->has_thread)
+        lw_sink_stop(s);
+    if (s->has_loop) {
+        shut_down(s);
+        uv_run(&s->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&s->loop);
+    }
+    lw_tls_ctx_free(s->tls);
+    lw_sink_deconfigure(s);
+    lw_release(&alloc, s);
+}
