@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/connection.c - login, TLS and session options; Ctrl-C */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static lw_cancel *cancel_on_signal; /* set once, before the handlers are */
+
+/* The first signal ends the call in order, so that the outcome is known and told; the second
+ * one kills. */
+static void
+on_signal(int number)
+{
+    lw_cancel_now(cancel_on_signal);
+}
+
+static int
+catch_signals(cli_connection *c)
+{
+    struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int) SA_RESETHAND };
+
+    if ((c->cancel = lw_cancel_new()) == NULL)
+        return cli_error(EX_OSERR, "out of memory");
+    cancel_on_signal = c->cancel;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return CLI_GO_ON;
+}
+
+/* the user part of a URL is there, and whether a password follows it */
+static bool
+url_has_user(const char *url, bool *has_password)
+{
+    const char *start = url == NULL ? NULL : strstr(url, "://"), *end, *colon;
+
+    *has_password = false;
+    if (start == NULL)
+        return false;
+    start += 3;
+    end = start + strcspn(start, "/?#");
+    while (end > start && *end != '@')
+        end--;
+    colon = memchr(start, ':', (size_t) (end - start));
+    *has_password = colon != NULL;
+    return end > start;
+}
+
+static bool
+needs_no_password(const cli_connection *c)
+{
+    return c->cert != NULL || (c->auth != NULL && cli_is(c->auth, strlen(c->auth), "EXTERNAL"));
+}
+
+static int
+get_password(cli_connection *c, const char *url)
+{
+    bool url_password, url_user = url_has_user(url, &url_password);
+
+    if (c->password_from != NULL) {
+        if (c->user == NULL && !url_user)
+            return cli_error(EX_USAGE, "--password-from needs a user: add --user, or name "
+                                       "one in the URL");
+        return cli_password(c->password_from, &c->password);
+    }
+    if ((c->user == NULL && !url_user) || (url_password && c->user == NULL)
+        || needs_no_password(c))
+        return CLI_GO_ON;
+    if (url_password)
+        return CLI_GO_ON; /* --user overrides the name only */
+    return cli_ask_password(c->user != NULL ? c->user : "the URL's user", &c->password);
+}
+
+int
+cli_connection_open(cli_connection *c, const char *url, lw_send_opts *o)
+{
+    int rc;
+
+    if ((rc = get_password(c, url)) != CLI_GO_ON)
+        return rc;
+    if ((rc = cli_transcript_open(&c->transcript, c->transcript_path, c->verbose))
+        != CLI_GO_ON)
+        return rc;
+    if ((rc = catch_signals(c)) != CLI_GO_ON)
+        return rc;
+    o->user = c->user;
+    o->password = c->password;
+    o->auth = c->auth;
+    o->ca_file = c->ca;
+    o->cert_file = c->cert;
+    o->key_file = c->key;
+    o->tls_pin = c->pin;
+    o->ehlo_name = c->ehlo;
+    o->timeout_ms = c->timeout_ms;
+    o->cancel = c->cancel;
+    o->transcript_bodies = c->verbose > 1;
+    if (c->transcript.file != NULL || c->transcript.on_stderr) {
+        o->transcript = cli_transcript_line;
+        o->transcript_ctx = &c->transcript;
+    }
+    return CLI_GO_ON;
+}
+
+int
+cli_connection_close(cli_connection *c, int code)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    cancel_on_signal = NULL;
+    lw_cancel_free(c->cancel);
+    cli_wipe(c->password);
+    return cli_transcript_close(&c->transcript, code);
+}

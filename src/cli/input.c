@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/input.c - files and standard input, read whole, with a limit */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *
+os_text(int os_err, char *buf, size_t cap)
+{
+    return strerror_r(os_err, buf, cap);
+}
+
+/* reads to the end into a growing, NUL-terminated buffer; 0 or an errno value */
+static int
+read_all(int fd, char **out, size_t *len)
+{
+    size_t cap = 65536, n = 0;
+    char *buf = malloc(cap), *grown;
+    ssize_t got = 0;
+
+    while (buf != NULL) {
+        got = read(fd, buf + n, cap - n - 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        n += (size_t) got;
+        if (cap - n > 1)
+            continue;
+        if (cap >= CLI_INPUT_MAX) {
+            free(buf);
+            return EFBIG;
+        }
+        if ((grown = realloc(buf, cap *= 2)) == NULL)
+            free(buf);
+        buf = grown;
+    }
+    if (buf == NULL)
+        return ENOMEM;
+    if (got < 0) {
+        free(buf);
+        return errno;
+    }
+    buf[n] = '\0';
+    *out = buf;
+    *len = n;
+    return 0;
+}
+
+int
+cli_read_file(const char *what, const char *path, char **out, size_t *len)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int os_err = fd < 0 ? errno : read_all(fd, out, len);
+    char text[128];
+
+    if (fd >= 0 && !is_stdin)
+        close(fd);
+    if (os_err == 0)
+        return CLI_GO_ON;
+    return cli_error(EX_DATAERR, "%s: %s cannot be read: %s", what,
+                     is_stdin ? "standard input" : path,
+                     os_text(os_err, text, sizeof text));
+}
+
+int
+cli_value(const char *what, const char *given, char **out)
+{
+    const char *path = NULL;
+    size_t len;
+    int rc;
+
+    if (strcmp(given, "-") == 0)
+        path = "-";
+    else if (given[0] == '@' && given[1] != '@')
+        path = given + 1;
+    if (path == NULL) {
+        *out = strdup(given[0] == '@' ? given + 1 : given); /* "@@x" is the text "@x" */
+        return *out == NULL ? cli_error(EX_OSERR, "out of memory") : CLI_GO_ON;
+    }
+    if ((rc = cli_read_file(what, path, out, &len)) != CLI_GO_ON)
+        return rc;
+    if (strlen(*out) == len)
+        return CLI_GO_ON;
+    free(*out);
+    *out = NULL;
+    return cli_error(EX_DATAERR,
+                     "%s: %s holds a NUL octet and is no text: attach it instead", what,
+                     strcmp(path, "-") == 0 ? "standard input" : path);
+}

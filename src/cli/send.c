@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/send.c - letterwing send: compose and send one message */
+#include "cli/send.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(member) offsetof(cli_send_args, member)
+
+static const cli_option options[] = {
+    { CLI_HEADING, 0, NULL, NULL, "Server", 0 },
+    { CLI_URLS, 0, "via", "URL",
+      "smtp://[user@]host[:port] (STARTTLS), smtps:// (TLS from the\n"
+      "first byte), lmtp://, lmtp+unix:///path, plain:// (no TLS);\n"
+      "several are tried in order; else $LETTERWING_URL", AT(via) },
+    { CLI_HEADING, 0, NULL, NULL, "Message", 0 },
+    { CLI_TEXT, 'f', "from", "A", "who writes: ann@example.com, 'Ann <ann@example.com>'",
+      AT(from) },
+    { CLI_LIST, 't', "to", "A", "who gets it; lists repeat, or use commas", AT(to) },
+    { CLI_LIST, 0, "cc", "A", "who gets a copy", AT(cc) },
+    { CLI_LIST, 0, "bcc", "A", "who gets a copy that nobody else sees", AT(bcc) },
+    { CLI_LIST, 0, "reply-to", "A", "where answers go", AT(reply_to) },
+    { CLI_TEXT, 's', "subject", "S", "UTF-8", AT(subject) },
+    { CLI_TEXT, 0, "text", "S|@FILE|-", "the text; - reads standard input, which is also the\n"
+      "text when neither --text nor --html is given", AT(text) },
+    { CLI_TEXT, 0, "html", "S|@FILE|-", "the text as HTML; both: the reader chooses", AT(html) },
+    { CLI_LIST, 'a', "attach", "FILE", "attach a file; FILE;type=T;name=N sets what is shown",
+      AT(attach) },
+    { CLI_LIST, 0, "inline", "FILE", "a picture inside the HTML; FILE;cid=C for src=\"cid:C\"",
+      AT(inlined) },
+    { CLI_LIST, 'H', "header", "'N: V'", "one more header field", AT(headers) },
+    { CLI_TEXT, 0, "message", "FILE|-",
+      "send this ready message (.eml) as it is instead of\ncomposing one", AT(message) },
+    { CLI_HEADING, 0, NULL, NULL, "Envelope", 0 },
+    { CLI_TEXT, 0, "envelope-from", "A", "where failures are reported; '' = nowhere",
+      AT(envelope_from) },
+    { CLI_TEXT, 0, "dsn", "WHEN", "ask for reports: success,failure,delay or never", AT(dsn) },
+    { CLI_TEXT, 0, "ret", "full|hdrs", "what a report of failure holds", AT(ret) },
+    { CLI_TEXT, 0, "envid", "S", "what reports call this message", AT(envid) },
+    { CLI_FLAG, 0, "require-tls", NULL, "every server on the way must use TLS (RFC 8689)",
+      AT(require_tls) },
+    CLI_CONNECTION_OPTIONS(cli_send_args, connection),
+    { CLI_HEADING, 0, NULL, NULL, "Output", 0 },
+    { CLI_FLAG, 0, "dry-run", NULL, "print the message, send nothing", AT(dry_run) },
+    { CLI_FLAG, 'q', "quiet", NULL, "say nothing but errors", AT(quiet) },
+    { CLI_FLAG, 0, "json", NULL, "print the outcome as one JSON object", AT(json) },
+    { CLI_END, 0, NULL, NULL, NULL, 0 }
+};
+
+static const cli_page page = {
+    "send", "[OPTION...] [TO...]",
+    "Composes one message, sends it, and says what became of every recipient.",
+    options,
+    "  echo 'The build is done.' | letterwing send -f ci@example.com \\\n"
+    "      -s 'Build 42' --via smtp://mail.example.com ann@example.com\n"
+    "  letterwing send --via smtps://ann@smtp.example.com \\\n"
+    "      --password-from file:$HOME/.mailpass -f ann@example.com -t bob@example.org \\\n"
+    "      -s Report --html @report.html -a 'q3.pdf;name=Quarter 3.pdf' -v\n"
+    "  letterwing send --message saved.eml --via lmtp+unix:///run/dovecot/lmtp bob\n"
+};
+
+/* "success,failure" -> bits; false if a word is unknown or never is not alone */
+static bool
+parse_dsn(const char *s, unsigned *bits)
+{
+    static const struct {
+        const char *word;
+        unsigned bit;
+    } words[] = { { "never", LW_NOTIFY_NEVER }, { "success", LW_NOTIFY_SUCCESS },
+                  { "failure", LW_NOTIFY_FAILURE }, { "delay", LW_NOTIFY_DELAY } };
+
+    *bits = 0;
+    for (size_t n; *s != '\0'; s += n + (s[n] == ',')) {
+        size_t i = 0;
+
+        n = strcspn(s, ",");
+        while (i < CLI_COUNT_OF(words) && !cli_is(s, n, words[i].word))
+            i++;
+        if (i == CLI_COUNT_OF(words))
+            return false;
+        *bits |= words[i].bit;
+    }
+    return *bits != 0 && (*bits == LW_NOTIFY_NEVER || !(*bits & LW_NOTIFY_NEVER));
+}
+
+static int
+fill_wishes(const cli_send_args *a, lw_send_opts *o)
+{
+    if (a->dsn != NULL && !parse_dsn(a->dsn, &o->notify))
+        return cli_error(EX_USAGE, "send: --dsn \"%s\" is not never, or some of success, "
+                                   "failure, delay", a->dsn);
+    if (a->ret != NULL && cli_is(a->ret, strlen(a->ret), "full"))
+        o->ret = LW_RET_FULL;
+    else if (a->ret != NULL && cli_is(a->ret, strlen(a->ret), "hdrs"))
+        o->ret = LW_RET_HDRS;
+    else if (a->ret != NULL)
+        return cli_error(EX_USAGE, "send: --ret \"%s\" is neither full nor hdrs", a->ret);
+    o->envid = a->envid;
+    o->require_tls = a->require_tls;
+    return CLI_GO_ON;
+}
+
+static int
+fill_servers(cli_send_args *a, lw_send_opts *o)
+{
+    const char *url = getenv("LETTERWING_URL");
+
+    if (a->via.n == 0 && url != NULL && url[0] != '\0')
+        cli_list_add(&a->via, url);
+    if (a->via.n == 0)
+        return cli_error(EX_CONFIG, "send: no server: add --via smtp://mail.example.com or "
+                                    "set LETTERWING_URL");
+    for (size_t i = 0; i < a->via.n; i++) {
+        if (strstr(a->via.items[i], "://") == NULL)
+            return cli_error(EX_CONFIG, "send: --via \"%s\" is no URL: write smtp://%s",
+                             a->via.items[i], a->via.items[i]);
+    }
+    o->servers = a->via.items;
+    o->n_servers = a->via.n;
+    return CLI_GO_ON;
+}
+
+static lw_code
+write_stdout(void *ctx, const char *p, size_t n)
+{
+    return fwrite(p, 1, n, stdout) == n ? LW_OK : LW_EOUTPUT;
+}
+
+static int
+dry_run(const cli_send_args *a, lw_message *m)
+{
+    lw_error err = { .code = LW_OK };
+    lw_code rc = lw_message_write(m, write_stdout, NULL, &err);
+
+    if (rc == LW_OK || rc == LW_EOUTPUT)
+        return EX_OK; /* cli_finish() tells what is wrong with the output */
+    return cli_tell_failure(a, cli_exit_code(&err), &err);
+}
+
+static int
+send_it(cli_send_args *a, lw_message *m)
+{
+    lw_report *r = NULL;
+    lw_send_opts o;
+    lw_error err = { .code = LW_ENOMEM, .text = "out of memory" };
+    int rc;
+
+    lw_send_opts_init(&o);
+    if ((rc = fill_wishes(a, &o)) != CLI_GO_ON || (rc = fill_servers(a, &o)) != CLI_GO_ON)
+        return rc;
+    if ((rc = cli_connection_open(&a->connection, a->via.items[0], &o)) == CLI_GO_ON) {
+        (void) lw_send_with(&o, m, &r); /* the report tells */
+        rc = r != NULL ? cli_tell_outcome(a, r) : cli_tell_failure(a, EX_OSERR, &err);
+    }
+    lw_report_free(r);
+    return cli_connection_close(&a->connection, rc);
+}
+
+static int
+check_output(const cli_send_args *a)
+{
+    const char *path = a->connection.transcript_path;
+
+    if (a->json && a->dry_run)
+        return cli_error(EX_USAGE, "send: --dry-run prints the message, --json the outcome: "
+                                   "choose one");
+    if (a->json && path != NULL && strcmp(path, "-") == 0)
+        return cli_error(EX_USAGE, "send: --json and --transcript - both want standard "
+                                   "output: give the transcript a file");
+    return CLI_GO_ON;
+}
+
+int
+cli_send(int argc, char **argv)
+{
+    cli_send_args a = { .from = NULL };
+    lw_message *m = NULL;
+    int rc = cli_parse(&page, argc, argv, &a, &a.to);
+
+    if (rc != CLI_GO_ON || (rc = check_output(&a)) != CLI_GO_ON)
+        goto out;
+    if ((m = lw_message_new()) == NULL) {
+        rc = cli_error(EX_OSERR, "out of memory");
+        goto out;
+    }
+    if ((rc = cli_compose(&a, m)) != CLI_GO_ON)
+        goto out;
+    rc = a.dry_run ? dry_run(&a, m) : send_it(&a, m);
+out:
+    lw_message_free(m);
+    free(a.text_value);
+    free(a.html_value);
+    free(a.raw);
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/send.h - inside the send command: its arguments, composing, telling the outcome */
+#ifndef LW_CLI_SEND_H
+#define LW_CLI_SEND_H
+
+#include "cli/cli.h"
+
+typedef struct cli_send_args {
+    cli_list via, to, cc, bcc, reply_to, attach, inlined, headers;
+    const char *from, *subject, *text, *html, *message;
+    const char *envelope_from, *dsn, *ret, *envid;
+    bool require_tls, dry_run, quiet, json;
+    cli_connection connection;
+    /* what the options were turned into; borrowed by the message */
+    char *text_value, *html_value, *raw;
+    size_t raw_len;
+} cli_send_args;
+
+/** cli_compose - the message of these arguments; CLI_GO_ON or an exit code after a sentence */
+int cli_compose(cli_send_args *a, lw_message *m);
+/** cli_tell_outcome - print the report as text or JSON; gives the exit code */
+int cli_tell_outcome(const cli_send_args *a, const lw_report *r);
+/** cli_tell_failure - a failure before there was a report; gives code */
+int cli_tell_failure(const cli_send_args *a, int code, const lw_error *err);
+
+#endif
