@@ -10,7 +10,7 @@ SETUP ?=
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
-	@echo "built $(BUILD)/letterwing"
+	@[ ! -x $(BUILD)/letterwing ] || echo "built $(BUILD)/letterwing"
 
 demo: all
 	@$(BUILD)/examples/demo
