@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mime/attach.c - attachments and ready messages, from memory or from a source
+ *
+ * What is kept here is checked, but nothing is opened or read before rendering.
+ */
+#include "mime/mime_int.h"
+
+#define NAME_LEN_MAX 1024
+#define TYPE_LEN_MAX 256
+#define CID_LEN_MAX 256
+
+void
+lw_content_deinit(const lw_alloc *alloc, lw_content *c)
+{
+    if (c->has_source && c->source.free != NULL)
+        c->source.free(c->source.ctx);
+    lw_release(alloc, c->label);
+    *c = (lw_content){ .has_source = false };
+}
+
+void
+lw_attached_deinit(const lw_alloc *alloc, lw_attached *a)
+{
+    lw_content_deinit(alloc, &a->content);
+    lw_release(alloc, a->name);
+    lw_release(alloc, a->type);
+    lw_release(alloc, a->cid);
+}
+
+/* media type: token "/" token, then parameters as they are; the composer's own are refused */
+static lw_code
+check_type(const char *type, lw_error *err)
+{
+    lw_span s = lw_span_str(type), base = { s.ptr, lw_span_find(s, ';') };
+    lw_span trimmed = lw_span_trim(base);
+    size_t slash = lw_span_find(trimmed, '/');
+    lw_span sub = { trimmed.ptr + slash + 1, trimmed.len - slash - (slash < trimmed.len) };
+    lw_code rc = lw_mime_gate(s, "attachment type", LW_EMESSAGE, err);
+
+    if (rc < 0)
+        return rc;
+    if (slash == trimmed.len || !lw_mime_is_token((lw_span){ trimmed.ptr, slash })
+        || !lw_mime_is_token(sub) || !lw_span_is_ascii(s) || s.len > TYPE_LEN_MAX)
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                       "attachment type: \"%.60s\" is not of the form type/subtype", type);
+    /* [RFC2046 5.2.1] "No encoding other than "7bit", "8bit", or "binary" is permitted for the
+     * body of a "message/rfc822" entity." */
+    if (lw_span_starts_nocase(trimmed, LW_LIT("message/"))
+        || lw_span_starts_nocase(trimmed, LW_LIT("multipart/")))
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "attachment type: %.60s must not be "
+                       "encoded as an attachment is; leave the type out", type);
+    return LW_OK;
+}
+
+static lw_code
+check_cid(lw_span s, lw_error *err)
+{
+    bool ok = s.len > 0 && s.len <= CID_LEN_MAX;
+    lw_code rc = lw_mime_gate(s, "cid", LW_EMESSAGE, err);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < s.len; i++)
+        ok = ok && s.ptr[i] > ' ' && s.ptr[i] <= '~' && s.ptr[i] != '<' && s.ptr[i] != '>';
+    return ok ? LW_OK : lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+        "cid: printable ASCII without spaces, < and > is needed, at most %d characters",
+        CID_LEN_MAX);
+}
+
+static lw_span
+last_part(lw_span path)
+{
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/')
+            return (lw_span){ path.ptr + i, path.len - i };
+    return path;
+}
+
+/* the name where a cid is not given: what HTML can refer to as cid:logo.png */
+static char *
+cid_from_name(const lw_alloc *alloc, const char *name)
+{
+    char *cid = lw_strdup(alloc, name == NULL || name[0] == '\0' ? "part" : name);
+
+    for (char *p = cid; p != NULL && *p != '\0'; p++)
+        if (!lw_is_alnum(*p) && (*p == '\0' || strchr(".-_+@", *p) == NULL))
+            *p = '_';
+    if (cid != NULL && strlen(cid) > CID_LEN_MAX)
+        cid[CID_LEN_MAX] = '\0';
+    return cid;
+}
+
+static lw_code
+check_name(lw_span name, lw_error *err)
+{
+    lw_code rc = lw_mime_gate(name, "attachment name", LW_EMESSAGE, err);
+
+    if (rc < 0)
+        return rc;
+    return name.len <= NAME_LEN_MAX ? LW_OK : lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+        "attachment name: longer than %d octets", NAME_LEN_MAX);
+}
+
+/* name, type and cid of what is attached; label is the path, or NULL */
+static lw_code
+describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *how, lw_error *err)
+{
+    lw_span name = how->name != NULL ? lw_span_str(how->name) : last_part(lw_span_str(label));
+    const lw_alloc *alloc = &m->alloc;
+    lw_code rc;
+
+    if ((rc = check_name(name, err)) < 0 || (how->type != NULL && (rc = check_type(how->type, err)) < 0)
+        || (how->cid != NULL && (rc = check_cid(lw_span_str(how->cid), err)) < 0))
+        return rc;
+    a->is_inline = how->is_inline || how->cid != NULL;
+    a->type = lw_strdup(alloc, how->type != NULL ? how->type : lw_mediatype_by_name(name));
+    if (name.len > 0 && (a->name = lw_span_dup(alloc, name)) == NULL)
+        return LW_ENOMEM;
+    if (label != NULL && (a->content.label = lw_strdup(alloc, label)) == NULL)
+        return LW_ENOMEM;
+    if (a->is_inline)
+        a->cid = how->cid != NULL ? lw_strdup(alloc, how->cid) : cid_from_name(alloc, a->name);
+    return a->type == NULL || (a->is_inline && a->cid == NULL) ? LW_ENOMEM : LW_OK;
+}
+
+/* a's content is set; on failure the source stays the caller's */
+static lw_code
+attach(lw_message *m, lw_attached *a, const char *label, const lw_attachment *how, lw_error *err)
+{
+    static const lw_attachment plain = { .name = NULL };
+    void *items = m->attached.items;
+    lw_code rc = describe(m, a, label, how == NULL ? &plain : how, err);
+
+    if (rc >= 0 && !lw_array_room(&m->alloc, &items, m->attached.n, &m->attached.cap, sizeof *a))
+        rc = LW_ENOMEM;
+    m->attached.items = items;
+    if (rc < 0) {
+        if (rc == LW_ENOMEM)
+            lw_fail(err, rc, LW_STAGE_COMPOSE, "attachment: out of memory");
+        a->content.has_source = false;
+        lw_attached_deinit(&m->alloc, a);
+        return rc;
+    }
+    m->attached.items[m->attached.n++] = *a;
+    m->n_inline += a->is_inline;
+    return LW_OK;
+}
+
+lw_code
+lw_message_attach_source(lw_message *m, lw_source source, const char *name,
+                         const lw_attachment *how)
+{
+    lw_attached a = { .content = { .source = source, .has_source = true } };
+    lw_error e;
+
+    if (m == NULL)
+        return LW_ENOMEM;
+    return lw_message_keep(m, attach(m, &a, name, how, &e), &e);
+}
+
+lw_code
+lw_message_attach_memory(lw_message *m, const void *data, size_t len, const lw_attachment *how)
+{
+    lw_attached a = { .content = { .memory = { data, len } } };
+    lw_error e;
+
+    if (m == NULL)
+        return LW_ENOMEM;
+    if (data == NULL && len > 0) {
+        lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "attachment: NULL was given");
+        return lw_message_keep(m, LW_EUSAGE, &e);
+    }
+    return lw_message_keep(m, attach(m, &a, NULL, how, &e), &e);
+}
+
+/* the ready message; a second one is refused */
+static lw_code
+set_raw(lw_message *m, lw_content content, const char *name)
+{
+    lw_error e;
+
+    if (m->is_raw) {
+        lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "message: a ready message was given already");
+        return lw_message_keep(m, LW_EUSAGE, &e);
+    }
+    if (name != NULL && (content.label = lw_strdup(&m->alloc, name)) == NULL) {
+        lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "message: out of memory");
+        return lw_message_keep(m, LW_ENOMEM, &e);
+    }
+    m->raw = content;
+    m->is_raw = true;
+    return LW_OK;
+}
+
+lw_code
+lw_message_raw_source(lw_message *m, lw_source source, const char *name)
+{
+    if (m == NULL)
+        return LW_ENOMEM;
+    return set_raw(m, (lw_content){ .source = source, .has_source = true }, name);
+}
+
+lw_code
+lw_message_raw_memory(lw_message *m, const void *data, size_t len)
+{
+    lw_error e;
+
+    if (m == NULL)
+        return LW_ENOMEM;
+    if (data == NULL && len > 0) {
+        lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "message: NULL was given");
+        return lw_message_keep(m, LW_EUSAGE, &e);
+    }
+    return set_raw(m, (lw_content){ .memory = { data, len } }, NULL);
+}

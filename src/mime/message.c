@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mime/message.c - what the setters keep
+ *
+ * Every value passes the gate (gate.c) or the address parser where it enters; what is stored is
+ * ready to be written.  The first failure stays in the message; a NULL message (out of memory
+ * when it was made) fails with LW_ENOMEM everywhere.
+ */
+#include "mime/mime_int.h"
+
+static const lw_error no_message = {
+    .code = LW_ENOMEM, .stage = LW_STAGE_COMPOSE, .text = "there is no message: out of memory"
+};
+
+lw_message *
+lw_message_new_with(const lw_alloc *alloc)
+{
+    lw_message *m = lw_zalloc(alloc, sizeof *m);
+
+    if (m == NULL)
+        return NULL;
+    m->alloc = *lw_alloc_or_default(alloc);
+    lw_mailboxes_init(&m->from, &m->alloc);
+    lw_mailboxes_init(&m->to, &m->alloc);
+    lw_mailboxes_init(&m->cc, &m->alloc);
+    lw_mailboxes_init(&m->bcc, &m->alloc);
+    lw_mailboxes_init(&m->reply_to, &m->alloc);
+    lw_mailboxes_init(&m->envelope_to, &m->alloc);
+    return m;
+}
+
+lw_message *
+lw_message_new(void)
+{
+    return lw_message_new_with(NULL);
+}
+
+void
+lw_message_free(lw_message *m)
+{
+    if (m == NULL)
+        return;
+    lw_alloc alloc = m->alloc;
+    lw_mailboxes_deinit(&m->from);
+    lw_mailboxes_deinit(&m->to);
+    lw_mailboxes_deinit(&m->cc);
+    lw_mailboxes_deinit(&m->bcc);
+    lw_mailboxes_deinit(&m->reply_to);
+    lw_mailboxes_deinit(&m->envelope_to);
+    lw_release(&alloc, m->envelope_from);
+    lw_release(&alloc, m->subject);
+    lw_release(&alloc, m->message_id);
+    lw_release(&alloc, m->text.ptr);
+    lw_release(&alloc, m->html.ptr);
+    for (size_t i = 0; i < m->n_customs; i++)
+        lw_custom_deinit(&alloc, &m->customs[i]);
+    lw_release(&alloc, m->customs);
+    for (size_t i = 0; i < m->attached.n; i++)
+        lw_attached_deinit(&alloc, &m->attached.items[i]);
+    lw_release(&alloc, m->attached.items);
+    lw_content_deinit(&alloc, &m->raw);
+    lw_release(&alloc, m);
+}
+
+const lw_error *
+lw_message_error(const lw_message *m)
+{
+    return m == NULL ? &no_message : &m->error;
+}
+
+lw_code
+lw_message_keep(lw_message *m, lw_code rc, const lw_error *err)
+{
+    if (rc < 0 && m->error.code == LW_OK)
+        m->error = *err;
+    return rc;
+}
+
+lw_code
+lw_message_fail(lw_message *m, const lw_error *err)
+{
+    return m == NULL ? LW_ENOMEM : lw_message_keep(m, err->code, err);
+}
+
+const lw_alloc *
+lw_message_alloc(const lw_message *m)
+{
+    return m == NULL ? &lw_alloc_default : &m->alloc;
+}
+
+/* a NULL argument is the caller's mistake, said with the field's name */
+static lw_code
+not_null(lw_message *m, const void *value, const char *field)
+{
+    lw_error e;
+
+    if (m == NULL)
+        return LW_ENOMEM;
+    if (value != NULL)
+        return LW_OK;
+    lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "%s: NULL was given", field);
+    return lw_message_keep(m, LW_EUSAGE, &e);
+}
+
+static lw_code
+add_list(lw_message *m, lw_mailboxes *l, const char *list, const char *field)
+{
+    lw_error e;
+    lw_code rc = not_null(m, list, field);
+
+    if (rc < 0)
+        return rc;
+    rc = lw_mailboxes_parse(l, lw_span_str(list), field, &e);
+    return lw_message_keep(m, rc, &e);
+}
+
+lw_code
+lw_mailboxes_parse(lw_mailboxes *l, lw_span list, const char *field, lw_error *err)
+{
+    return lw_mailboxes_parse_with(l, list, field, 0, err);
+}
+
+lw_code
+lw_message_from(lw_message *m, const char *mailbox)
+{
+    lw_mailboxes one;
+    lw_error e;
+    lw_code rc = not_null(m, mailbox, "from");
+
+    if (rc < 0)
+        return rc;
+    lw_mailboxes_init(&one, &m->alloc);
+    rc = lw_mailboxes_parse(&one, lw_span_str(mailbox), "from", &e);
+    if (rc >= 0 && one.n > 1)
+        rc = lw_fail(&e, LW_EADDRESS, LW_STAGE_COMPOSE,
+                     "from: one sender is needed, %zu were given", one.n);
+    if (rc < 0) {
+        lw_mailboxes_deinit(&one);
+        return lw_message_keep(m, rc, &e);
+    }
+    lw_mailboxes_deinit(&m->from);
+    m->from = one;
+    return LW_OK;
+}
+
+lw_code
+lw_message_to(lw_message *m, const char *list)
+{
+    return add_list(m, m == NULL ? NULL : &m->to, list, "to");
+}
+
+lw_code
+lw_message_cc(lw_message *m, const char *list)
+{
+    return add_list(m, m == NULL ? NULL : &m->cc, list, "cc");
+}
+
+lw_code
+lw_message_bcc(lw_message *m, const char *list)
+{
+    return add_list(m, m == NULL ? NULL : &m->bcc, list, "bcc");
+}
+
+lw_code
+lw_message_reply_to(lw_message *m, const char *list)
+{
+    return add_list(m, m == NULL ? NULL : &m->reply_to, list, "reply-to");
+}
+
+/* store value's owner in *slot, freeing what was there */
+static void
+replace(lw_message *m, char **slot, char *value)
+{
+    lw_release(&m->alloc, *slot);
+    *slot = value;
+}
+
+lw_code
+lw_message_envelope_from(lw_message *m, const char *address)
+{
+    lw_error e;
+    char *addr = NULL;
+    lw_code rc = not_null(m, address, "envelope-from");
+
+    if (rc < 0)
+        return rc;
+    if (address[0] != '\0') {
+        rc = lw_addr_parse(&m->alloc, lw_span_str(address), "envelope-from", &addr, &e);
+    } else if ((addr = lw_strdup(&m->alloc, "")) == NULL) {
+        rc = lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "envelope-from: out of memory");
+    }
+    if (rc >= 0)
+        replace(m, &m->envelope_from, addr);
+    return lw_message_keep(m, rc, &e);
+}
+
+lw_code
+lw_message_envelope_to(lw_message *m, const char *address)
+{
+    lw_error e;
+    char *addr = NULL;
+    lw_code rc = not_null(m, address, "envelope-to");
+
+    if (rc < 0)
+        return rc;
+    rc = lw_addr_parse(&m->alloc, lw_span_str(address), "envelope-to", &addr, &e);
+    if (rc >= 0) {
+        rc = lw_mailboxes_add(&m->envelope_to, LW_LIT(""), lw_span_str(addr));
+        if (rc < 0)
+            lw_fail(&e, rc, LW_STAGE_COMPOSE, "envelope-to: out of memory");
+    }
+    lw_release(&m->alloc, addr);
+    return lw_message_keep(m, rc, &e);
+}
+
+lw_code
+lw_message_subject(lw_message *m, const char *subject)
+{
+    lw_span s = lw_span_str(subject);
+    lw_error e;
+    char *copy = NULL;
+    lw_code rc = not_null(m, subject, "subject");
+
+    if (rc < 0)
+        return rc;
+    rc = lw_mime_gate(s, "subject", LW_EMESSAGE, &e);
+    if (rc >= 0 && s.len > LW_MIME_VALUE_MAX)
+        rc = lw_fail(&e, LW_ELIMIT, LW_STAGE_COMPOSE, "subject: longer than %zu octets",
+                     LW_MIME_VALUE_MAX);
+    if (rc >= 0 && (copy = lw_span_dup(&m->alloc, s)) == NULL)
+        rc = lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "subject: out of memory");
+    if (rc >= 0)
+        replace(m, &m->subject, copy);
+    return lw_message_keep(m, rc, &e);
+}
+
+static lw_code
+set_text(lw_message *m, lw_text *t, const char *text, const char *field)
+{
+    lw_error e;
+    lw_code rc = not_null(m, text, field);
+
+    if (rc < 0)
+        return rc;
+    rc = lw_text_set(t, &m->alloc, lw_span_str(text), field, &e);
+    return lw_message_keep(m, rc, &e);
+}
+
+lw_code
+lw_message_text(lw_message *m, const char *text)
+{
+    return set_text(m, m == NULL ? NULL : &m->text, text, "text");
+}
+
+lw_code
+lw_message_html(lw_message *m, const char *html)
+{
+    return set_text(m, m == NULL ? NULL : &m->html, html, "html");
+}
+
+lw_code
+lw_message_date(lw_message *m, int64_t unix_s, int offset_minutes)
+{
+    lw_error e;
+
+    if (m == NULL)
+        return LW_ENOMEM;
+    if (!lw_date_ok(unix_s, offset_minutes)) {
+        lw_fail(&e, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                "date: the year must be in 1900..9999 and the zone within a day");
+        return lw_message_keep(m, LW_EMESSAGE, &e);
+    }
+    m->has_date = true;
+    m->date_s = unix_s;
+    m->zone_minutes = offset_minutes;
+    return LW_OK;
+}
+
+/* msg-id = "<" id-left "@" id-right ">" of printable ASCII without spaces; what stands in the
+ * wild is looser than dot-atom-text, so more is not asked */
+static bool
+is_message_id(lw_span s)
+{
+    size_t at = lw_span_find(s, '@');
+
+    if (s.len < 5 || s.len > 500 || s.ptr[0] != '<' || s.ptr[s.len - 1] != '>' || at < 2
+        || at + 2 >= s.len)
+        return false;
+    for (size_t i = 1; i + 1 < s.len; i++)
+        if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || s.ptr[i] == '<' || s.ptr[i] == '>')
+            return false;
+    return true;
+}
+
+lw_code
+lw_message_id(lw_message *m, const char *message_id)
+{
+    lw_span s = lw_span_trim(lw_span_str(message_id));
+    lw_error e;
+    char *copy = NULL;
+    lw_code rc = not_null(m, message_id, "message-id");
+
+    if (rc < 0)
+        return rc;
+    rc = lw_mime_gate(s, "message-id", LW_EMESSAGE, &e);
+    if (rc >= 0 && !is_message_id(s))
+        rc = lw_fail(&e, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                     "message-id: \"%.60s\" is not of the form <left@right>", message_id);
+    if (rc >= 0 && (copy = lw_span_dup(&m->alloc, s)) == NULL)
+        rc = lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "message-id: out of memory");
+    if (rc >= 0)
+        replace(m, &m->message_id, copy);
+    return lw_message_keep(m, rc, &e);
+}

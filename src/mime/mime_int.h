@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mime/mime_int.h - what the files of this room share, bottom up
+ *
+ * The gate (every value that enters), addresses, header writing, encoders, the message that
+ * the setters fill, and the rendering: a flat list of pieces that is pulled through one
+ * buffer.  A piece is literal octets (headers, boundaries), or content with an encoder.
+ */
+#ifndef LW_MIME_MIME_INT_H
+#define LW_MIME_MIME_INT_H
+
+#include "mime/mime.h"
+
+/* ---- the gate: gate.c -------------------------------------------------------------------- */
+
+#define LW_MIME_VALUE_MAX ((size_t)1 << 20)  /* one header value                        */
+#define LW_MIME_HEADER_MAX ((size_t)1 << 28) /* all headers and boundaries of a message */
+
+/** lw_mime_gate - the one check of everything that gets into a header: valid UTF-8 without CR,
+ *  LF, NUL or other controls (HTAB is fine); code is what a failure returns */
+LW_MUST_USE lw_code lw_mime_gate(lw_span value, const char *field, lw_code code, lw_error *err);
+/** lw_mime_column - how many characters lie before offset, plus one */
+size_t lw_mime_column(lw_span s, size_t offset);
+/** lw_mime_is_atext - RFC 5322 3.2.3, and every octet of a UTF-8 sequence (RFC 6532 3.2) */
+bool lw_mime_is_atext(char c);
+/** lw_mime_is_token - a MIME token (RFC 2045 5.1), not empty */
+bool lw_mime_is_token(lw_span s);
+
+/* ---- addresses: address.c (grammar), addrcheck.c (what SMTP takes), mailboxes.c (lists) --- */
+
+enum {
+    LW_LIST_MAY_BE_EMPTY = 1, /* "undisclosed-recipients:;" of a ready message is no error */
+};
+LW_MUST_USE lw_code lw_mailboxes_parse_with(lw_mailboxes *l, lw_span list, const char *field,
+                                            unsigned flags, lw_error *err);
+/** lw_mailboxes_add - one more; name may be empty; copies both */
+LW_MUST_USE lw_code lw_mailboxes_add(lw_mailboxes *l, lw_span name, lw_span addr);
+/** lw_mailboxes_truncate - drop the members from n on */
+void lw_mailboxes_truncate(lw_mailboxes *l, size_t n);
+/** lw_addr_parse - one addr-spec, nothing around it, in canonical form into *addr (lw_release) */
+LW_MUST_USE lw_code lw_addr_parse(const lw_alloc *alloc, lw_span s, const char *field, char **addr,
+                                  lw_error *err);
+/** lw_addr_domain - what follows the last @ */
+lw_span lw_addr_domain(const char *addr);
+/** lw_addr_wants_quotes - a decoded local part that is no dot-atom */
+bool lw_addr_wants_quotes(lw_span local);
+/** lw_addr_domain_problem - NULL if RFC 5321 4.1.2 takes this domain or address literal, else
+ *  what is wrong with it; static text */
+const char *lw_addr_domain_problem(lw_span domain);
+
+/* ---- header fields: header.c (folding), words.c (RFC 2047), param.c (RFC 2231), date.c ----- */
+
+#define LW_FOLD_COLUMN 78  /* RFC 5322 2.1.1: SHOULD be no more than 78 characters */
+#define LW_WORD_LINE 76    /* RFC 2047 2: lines with an encoded-word               */
+#define LW_LINE_MAX 998    /* RFC 5322 2.1.1: MUST be no more than 998 characters  */
+
+/** One header field being written; col is the length of the current line. */
+typedef struct lw_field_writer {
+    lw_buf *b;
+    size_t col;
+    bool is_first;  /* nothing but the name yet         */
+    bool has_words; /* the line holds an encoded word   */
+} lw_field_writer;
+
+/** lw_field_begin - "Name:"; lw_field_end - CRLF */
+void lw_field_begin(lw_field_writer *w, lw_buf *b, lw_span name);
+void lw_field_end(lw_field_writer *w);
+/** lw_field_gap - white space before what has len octets, behind a fold if it would not fit;
+ *  lw_field_fold - CRLF alone */
+void lw_field_gap(lw_field_writer *w, lw_span space, size_t len);
+void lw_field_fold(lw_field_writer *w);
+/** lw_field_token - a piece that must not be broken, behind a space or a fold */
+void lw_field_token(lw_field_writer *w, lw_span token);
+/** lw_field_glue - appended to the token before it, never folded */
+void lw_field_glue(lw_field_writer *w, lw_span s);
+/** lw_field_text - an unstructured value (RFC 5322 2.2.1), encoded words where needed */
+void lw_field_text(lw_field_writer *w, lw_span value);
+/** lw_field_phrase - a display name: atoms, a quoted string, or encoded words */
+void lw_field_phrase(lw_field_writer *w, lw_span name);
+void lw_field_mailboxes(lw_field_writer *w, const lw_mailboxes *l);
+/** lw_field_param - "; name=value", RFC 2231 where the value is not ASCII or is long */
+void lw_field_param(lw_field_writer *w, const char *name, lw_span value);
+/** lw_field_param_words - "; name=value" with encoded words in the quoted string: not what RFC
+ *  2047 5 allows, but what Outlook reads */
+void lw_field_param_words(lw_field_writer *w, const char *name, lw_span value);
+/** lw_field_date - RFC 5322 3.3 */
+void lw_field_date(lw_field_writer *w, int64_t unix_s, int zone_minutes);
+
+enum { LW_WORDS_PHRASE = 1, LW_WORDS_IN_QUOTES = 2 };
+/** lw_words_encode - UTF-8 as encoded words, B or Q, whichever is shorter; each behind a space or
+ *  fold (IN_QUOTES: the first behind nothing).  PHRASE narrows what Q may hold. */
+void lw_words_encode(lw_field_writer *w, lw_span s, unsigned flags);
+/** lw_date_parse - a date-time of RFC 5322 3.3 (zone names UT, GMT, EST.. of 4.3 too) */
+bool lw_date_parse(lw_span s, int64_t *unix_s, int *zone_minutes);
+/** lw_date_ok - the year has four digits and the zone is within a day */
+bool lw_date_ok(int64_t unix_s, int zone_minutes);
+
+/* ---- encoders: encode.c; text that knows its own shape: text.c ------------------------------ */
+
+typedef enum lw_encoding {
+    LW_ENCODING_7BIT,
+    LW_ENCODING_QP,
+    LW_ENCODING_BASE64,
+} lw_encoding;
+const char *lw_encoding_name(lw_encoding e);
+
+#define LW_BASE64_IN 57  /* octets a line of 76 characters holds */
+
+/** lw_base64_lines_size - octets of n octets in base64 lines, without a CRLF at the end */
+uint64_t lw_base64_lines_size(uint64_t n);
+/** lw_base64_lines - src as base64 lines joined by CRLF, none at the end; n is a multiple of 57
+ *  unless src is the last; dst holds lw_base64_lines_size(n).  Returns octets written. */
+size_t lw_base64_lines(char *dst, const char *src, size_t n);
+
+/** Where the quoted-printable encoder stands. */
+typedef struct lw_qp {
+    size_t pos; /* octets taken        */
+    size_t col; /* of the current line */
+} lw_qp;
+#define LW_QP_STEP 6 /* the most that one octet can give: a soft break and =XX */
+/** lw_qp_encode - canonical text (CRLF only) from where q stands; returns octets written, at most
+ *  cap, of which less than LW_QP_STEP are left unused unless the text has ended */
+size_t lw_qp_encode(lw_qp *q, lw_span text, char *dst, size_t cap);
+
+/** Text of a body: canonical line ends, and what the choice of an encoding needs to know. */
+typedef struct lw_text {
+    char *ptr;   /* NULL = not set */
+    size_t len;
+    lw_encoding encoding;
+    uint64_t encoded_size;
+} lw_text;
+/** lw_text_set - copy UTF-8 with any line ends; it gets CRLF line ends, also the last */
+LW_MUST_USE lw_code lw_text_set(lw_text *t, const lw_alloc *alloc, lw_span s, const char *field,
+                                lw_error *err);
+
+/** lw_mediatype_by_name - by the extension; application/octet-stream if unknown; static text */
+const char *lw_mediatype_by_name(lw_span name);
+
+/* ---- the message: message.c, fields.c (custom headers), attach.c ------------------------------- */
+
+/** A custom header; list is used instead of value where the field holds addresses. */
+typedef struct lw_custom {
+    char *name, *value;
+    lw_mailboxes list;
+    bool is_list;
+} lw_custom;
+
+/** Octets from memory (borrowed) or from a source (owned). */
+typedef struct lw_content {
+    lw_span memory;
+    lw_source source;
+    bool has_source;
+    char *label; /* for errors: the path, or the name; NULL = none */
+} lw_content;
+
+typedef struct lw_attached {
+    lw_content content;
+    char *name, *type, *cid; /* name and cid may be NULL */
+    bool is_inline;
+} lw_attached;
+
+typedef struct lw_list_of_attached {
+    lw_attached *items;
+    size_t n, cap;
+} lw_list_of_attached;
+
+struct lw_message {
+    lw_alloc alloc;
+    lw_error error;
+    lw_mailboxes from, to, cc, bcc, reply_to, envelope_to;
+    char *envelope_from; /* NULL = From's */
+    char *subject, *message_id;
+    bool has_date;
+    int64_t date_s;
+    int zone_minutes;
+    lw_text text, html;
+    lw_custom *customs;
+    size_t n_customs, cap_customs;
+    lw_list_of_attached attached;
+    size_t n_inline;
+    bool is_raw;
+    lw_content raw;
+};
+
+/** lw_array_room - room for one more element; false when out of memory */
+bool lw_array_room(const lw_alloc *alloc, void **items, size_t n, size_t *cap, size_t size);
+/** lw_message_keep - remember a setter's failure if it is the first; returns rc */
+lw_code lw_message_keep(lw_message *m, lw_code rc, const lw_error *err);
+void lw_content_deinit(const lw_alloc *alloc, lw_content *c);
+void lw_attached_deinit(const lw_alloc *alloc, lw_attached *a);
+void lw_custom_deinit(const lw_alloc *alloc, lw_custom *c);
+
+/* ---- rendering: render.c (structure), envelope.c, raw.c (ready message), pull.c ------------------- */
+
+typedef enum lw_piece_kind {
+    LW_PIECE_LITERAL,  /* octets of r->literal, from offset on             */
+    LW_PIECE_COPY,     /* memory as it is                                  */
+    LW_PIECE_QP,       /* memory, canonical text                           */
+    LW_PIECE_BASE64,   /* memory or source                                 */
+    LW_PIECE_LINES     /* memory or source with its line ends made CRLF; the last line gets one */
+} lw_piece_kind;
+
+typedef struct lw_piece {
+    lw_piece_kind kind;
+    size_t offset;              /* LITERAL                                            */
+    lw_span memory;             /* content, unless it comes from a source             */
+    const lw_content *content;  /* with a source; NULL = memory                       */
+    uint64_t skip;              /* LINES: octets of the content before it begins      */
+    bool after_cr;              /* LINES: the octet before it was a CR                */
+    uint64_t size_in;           /* octets behind skip; LW_SIZE_UNKNOWN                */
+    uint64_t size_out;          /* octets given; LW_SIZE_UNKNOWN                      */
+} lw_piece;
+
+/** Line ends of any kind become CRLF; the last line gets one if it has none. */
+typedef struct lw_lines {
+    bool after_cr;      /* the last octet taken was a CR    */
+    bool in_line;       /* octets were given since the CRLF */
+} lw_lines;
+/** lw_lines_encode - from *src to dst, each moved on by what was done; at_end: src is all that is
+ *  left.  False if dst has no room for the rest. */
+bool lw_lines_encode(lw_lines *l, lw_span *src, bool at_end, char **dst, const char *dst_end);
+
+#define LW_OUT_MAX ((size_t)(76 + 2) * 840)         /* whole base64 lines */
+#define LW_IN_MAX ((size_t)LW_BASE64_IN * 840)
+
+/** Where pulling stands. */
+typedef struct lw_pull {
+    size_t piece;          /* index of the current one                               */
+    bool has_begun;        /* the current piece                                      */
+    bool is_open;          /* its source                                             */
+    bool at_end;           /* the source has given all                               */
+    lw_span window;        /* octets of the content that wait                        */
+    uint64_t n_in, n_out;  /* octets of the current piece: read behind skip, written */
+    uint64_t skip;         /* octets still to be skipped                             */
+    lw_lines lines;
+    lw_qp qp;
+} lw_pull;
+
+struct lw_rendering {
+    lw_alloc alloc;
+    lw_message *message;
+    const lw_render_opts *opts; /* only while lw_rendering_new runs */
+    lw_envelope envelope;
+    lw_mailboxes found;         /* recipients and sender read from a ready message */
+    char *found_from;           /* the ready message's own sender          */
+    lw_body body;
+    lw_buf literal;
+    size_t flushed;             /* octets of literal that pieces have */
+    lw_piece *pieces;
+    size_t n_pieces, cap_pieces;
+    char *message_id;
+    char *out, *in;
+    size_t out_cap;
+    lw_pull pull;
+    lw_error error;
+};
+
+/** lw_render_composed, lw_render_raw - fill literal, pieces, message_id, envelope flags */
+LW_MUST_USE lw_code lw_render_composed(lw_rendering *r, lw_error *err);
+LW_MUST_USE lw_code lw_render_raw(lw_rendering *r, lw_error *err);
+/** lw_render_envelope - from and recipients, each once */
+LW_MUST_USE lw_code lw_render_envelope(lw_rendering *r, lw_error *err);
+/** lw_render_piece - one more piece; literal octets written since the last one come first */
+LW_MUST_USE lw_code lw_render_piece(lw_rendering *r, const lw_piece *piece);
+/** lw_render_flush - the literal octets that no piece has yet */
+LW_MUST_USE lw_code lw_render_flush(lw_rendering *r);
+lw_code lw_pull_next(void *ctx, lw_span *span);
+lw_code lw_pull_rewind(void *ctx);
+/** lw_content_open - open the source and learn its size, with the label in the error */
+LW_MUST_USE lw_code lw_content_open(const lw_content *c, uint64_t *size, lw_error *err);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mime/raw.c - a ready message: looked at once, sent unchanged but for line ends and Bcc
+ *
+ * The header (bounded) is kept from the look and leaves from memory, without its Bcc fields;
+ * the body is read again while it is sent.
+ */
+#include "mime/scan.h"
+
+static lw_code
+scan_source(lw_rendering *r, const lw_content *c, lw_scan *s, lw_error *err)
+{
+    uint64_t size;
+    size_t n = 1;
+    lw_code rc = lw_content_open(c, &size, err);
+    char *buf;
+
+    if (rc < 0)
+        return rc;
+    if ((buf = lw_malloc(&r->alloc, LW_IN_MAX)) == NULL)
+        rc = lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", s->label);
+    while (rc >= 0 && n > 0) {
+        rc = c->source.read(c->source.ctx, buf, LW_IN_MAX, &n, err);
+        if (rc >= 0 && n > 0)
+            rc = lw_scan_feed(s, (lw_span){ buf, n }, err);
+    }
+    c->source.close(c->source.ctx);
+    lw_release(&r->alloc, buf);
+    return rc;
+}
+
+static lw_code
+scan(lw_rendering *r, lw_scan *s, lw_error *err)
+{
+    const lw_content *c = &r->message->raw;
+    lw_code rc = c->has_source ? scan_source(r, c, s, err) : lw_scan_feed(s, c->memory, err);
+
+    return rc < 0 ? rc : lw_scan_end(s, err);
+}
+
+/* what only a composed message can have */
+static lw_code
+refuse_parts(const lw_message *m, lw_error *err)
+{
+    const char *what = m->subject != NULL ? "subject" : m->text.ptr != NULL ? "text"
+        : m->html.ptr != NULL ? "html" : m->attached.n > 0 ? "attachment"
+        : m->reply_to.n > 0 ? "reply-to" : m->n_customs > 0 ? m->customs[0].name
+        : m->message_id != NULL ? "message-id" : m->has_date ? "date" : NULL;
+
+    return what == NULL ? LW_OK : lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE,
+        "%s: a ready message is sent as it is, nothing can be added to it", what);
+}
+
+static bool
+is_named(const lw_scan_line *f, const char *name)
+{
+    return lw_span_eq_nocase(f->name, lw_span_str(name));
+}
+
+/* the value in one line: [RFC5322 2.2.3] unfolding removes "any CRLF that is immediately followed
+ * by WSP" */
+static void
+unfold(lw_buf *b, lw_span value)
+{
+    lw_buf_reset(b);
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] != '\r' && value.ptr[i] != '\n')
+            lw_buf_add_char(b, value.ptr[i]);
+}
+
+static lw_code
+find_sender(lw_rendering *r, lw_span value, lw_error *err)
+{
+    lw_mailboxes l;
+    lw_code rc;
+
+    lw_mailboxes_init(&l, &r->alloc);
+    rc = lw_mailboxes_parse(&l, value, "From", err);
+    if (rc >= 0 && (r->found_from = lw_strdup(&r->alloc, l.items[0].addr)) == NULL)
+        rc = LW_ENOMEM;
+    lw_mailboxes_deinit(&l);
+    return rc;
+}
+
+/* what the envelope and the report need to know of one field */
+static lw_code
+learn(lw_rendering *r, const lw_scan_line *f, lw_buf *scratch, lw_error *err)
+{
+    const lw_message *m = r->message;
+    bool wants_to = m->envelope_to.n + m->to.n + m->cc.n + m->bcc.n == 0;
+    bool wants_from = m->envelope_from == NULL && m->from.n == 0 && r->found_from == NULL;
+    bool is_to = is_named(f, "To") || is_named(f, "Cc") || is_named(f, "Bcc");
+    bool is_id = is_named(f, "Message-ID") && r->message_id == NULL;
+
+    if (!(wants_to && is_to) && !(wants_from && is_named(f, "From")) && !is_id)
+        return LW_OK;
+    unfold(scratch, f->value);
+    if (lw_buf_finish(scratch) < 0)
+        return LW_ENOMEM;
+    lw_span value = lw_span_trim(lw_buf_span(scratch));
+    if (is_id) {
+        r->message_id = lw_span_dup(&r->alloc, value);
+        return r->message_id == NULL ? LW_ENOMEM : LW_OK;
+    }
+    if (!is_to)
+        return find_sender(r, value, err);
+    return lw_mailboxes_parse_with(&r->found, value, is_named(f, "To") ? "To"
+                                   : is_named(f, "Cc") ? "Cc" : "Bcc", LW_LIST_MAY_BE_EMPTY, err);
+}
+
+static lw_code
+take_header(lw_rendering *r, const lw_scan *s, lw_error *err)
+{
+    lw_span rest = lw_buf_span(&s->header);
+    lw_scan_line f;
+    lw_buf scratch;
+    lw_code rc = LW_OK;
+
+    lw_buf_init(&scratch, &r->alloc, LW_MIME_VALUE_MAX);
+    while (rc >= 0 && lw_scan_field(&rest, &f)) {
+        rc = learn(r, &f, &scratch, err);
+        if (!is_named(&f, "Bcc") && !is_named(&f, "Resent-Bcc"))
+            lw_buf_add(&r->literal, f.whole);
+    }
+    lw_buf_add(&r->literal, rest);
+    lw_buf_deinit(&scratch);
+    return rc;
+}
+
+lw_code
+lw_render_raw(lw_rendering *r, lw_error *err)
+{
+    const lw_content *c = &r->message->raw;
+    lw_scan s;
+    lw_code rc;
+
+    if ((rc = refuse_parts(r->message, err)) < 0)
+        return rc;
+    lw_scan_init(&s, &r->alloc, c->label != NULL ? c->label : "the message");
+    if ((rc = scan(r, &s, err)) < 0 || (rc = take_header(r, &s, err)) < 0)
+        goto out;
+    /* a header that is no UTF-8 is outside every standard; SMTPUTF8 would not make it right */
+    if (!lw_span_is_ascii(lw_buf_span(&s.header))) {
+        r->envelope.needs_smtputf8 = lw_utf8_valid(lw_buf_span(&s.header));
+        r->envelope.body_type = LW_BODY_8BITMIME;
+    }
+    if (s.has_8bit_body)
+        r->envelope.body_type = LW_BODY_8BITMIME;
+    if (s.total > s.header_in) {
+        lw_piece body = { .kind = LW_PIECE_LINES, .content = c->has_source ? c : NULL,
+                          .skip = s.header_in, .after_cr = s.body_after_cr,
+                          .size_in = s.total - s.header_in, .size_out = s.body_out };
+        if (!c->has_source)
+            body.memory = (lw_span){ c->memory.ptr + s.header_in, (size_t)body.size_in };
+        rc = lw_render_piece(r, &body);
+    }
+out:
+    lw_scan_deinit(&s);
+    return rc;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mime/rendering.c - the life of a rendering: everything is allocated and checked in new
+ */
+#include "mime/mime_int.h"
+
+/* octets of all pieces; unknown if one is */
+static uint64_t
+total_size(const lw_rendering *r)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < r->n_pieces; i++) {
+        if (r->pieces[i].size_out == LW_SIZE_UNKNOWN)
+            return LW_SIZE_UNKNOWN;
+        n += r->pieces[i].size_out;
+    }
+    return n;
+}
+
+/* A small message gets a buffer that just holds it: one span.  128 is more than any encoder
+ * wants to see before it goes on. */
+static lw_code
+make_room(lw_rendering *r)
+{
+    bool has_source = false;
+
+    for (size_t i = 0; i < r->n_pieces; i++)
+        has_source = has_source || r->pieces[i].content != NULL;
+    r->out_cap = r->body.size < LW_OUT_MAX - 128 ? (size_t)r->body.size + 128 : LW_OUT_MAX;
+    r->out = lw_malloc(&r->alloc, r->out_cap);
+    r->in = has_source ? lw_malloc(&r->alloc, LW_IN_MAX) : NULL;
+    return r->out == NULL || (has_source && r->in == NULL) ? LW_ENOMEM : LW_OK;
+}
+
+static lw_code
+build(lw_rendering *r, lw_error *err)
+{
+    lw_code rc = r->message->is_raw ? lw_render_raw(r, err) : lw_render_composed(r, err);
+
+    if (rc < 0 || (rc = lw_render_flush(r)) < 0 || (rc = lw_render_envelope(r, err)) < 0)
+        return rc;
+    /* [RFC6531 1] 8BITMIME is "used with "BODY=8BITMIME" by the SMTPUTF8-aware SMTP client" */
+    if (r->envelope.needs_smtputf8 && r->envelope.body_type == LW_BODY_7BIT)
+        r->envelope.body_type = LW_BODY_8BITMIME;
+    r->body = (lw_body){ .next = lw_pull_next, .rewind = lw_pull_rewind, .ctx = r,
+                         .size = total_size(r), .is_canonical = true };
+    return make_room(r);
+}
+
+lw_code
+lw_rendering_new(lw_message *m, const lw_render_opts *opts, lw_rendering **out, lw_error *err)
+{
+    lw_rendering *r;
+    lw_error e;
+    lw_code rc;
+
+    *out = NULL;
+    lw_error_clear(&e);
+    if (m == NULL || m->error.code != LW_OK) {
+        if (err != NULL)
+            *err = *lw_message_error(m);
+        return lw_message_error(m)->code;
+    }
+    if ((r = lw_zalloc(&m->alloc, sizeof *r)) == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message: out of memory");
+    r->alloc = m->alloc;
+    r->message = m;
+    r->opts = opts;
+    lw_mailboxes_init(&r->found, &r->alloc);
+    lw_buf_init(&r->literal, &r->alloc, LW_MIME_HEADER_MAX);
+    rc = build(r, &e);
+    r->opts = NULL;
+    if (rc < 0) {
+        if (e.code == LW_OK)
+            lw_fail(&e, rc, LW_STAGE_COMPOSE, "message: %s", lw_code_text(rc));
+        if (err != NULL)
+            *err = e;
+        lw_rendering_free(r);
+        return rc;
+    }
+    *out = r;
+    return LW_OK;
+}
+
+void
+lw_rendering_free(lw_rendering *r)
+{
+    if (r == NULL)
+        return;
+    lw_alloc alloc = r->alloc;
+    lw_pull_rewind(r);
+    lw_mailboxes_deinit(&r->found);
+    lw_release(&alloc, r->found_from);
+    lw_release(&alloc, r->envelope.rcpts);
+    lw_buf_deinit(&r->literal);
+    lw_release(&alloc, r->pieces);
+    lw_release(&alloc, r->message_id);
+    lw_release(&alloc, r->out);
+    lw_release(&alloc, r->in);
+    lw_release(&alloc, r);
+}
+
+lw_envelope *
+lw_rendering_envelope(lw_rendering *r)
+{
+    return &r->envelope;
+}
+
+lw_body *
+lw_rendering_body(lw_rendering *r)
+{
+    return &r->body;
+}
+
+const char *
+lw_rendering_message_id(const lw_rendering *r)
+{
+    return r->message_id == NULL ? "" : r->message_id;
+}
+
+const lw_error *
+lw_rendering_error(const lw_rendering *r)
+{
+    return &r->error;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* mime/scan.h - one look at a ready message (see scan.c); used by raw.c alone */
+#ifndef LW_MIME_SCAN_H
+#define LW_MIME_SCAN_H
+
+#include "mime/mime_int.h"
+
+typedef struct lw_scan {
+    const char *label;     /* for errors                                              */
+    lw_buf header;         /* with CRLF line ends and the empty line, if there was one */
+    size_t line_start;     /* of the current line in header                           */
+    bool in_header, after_cr, has_8bit_body;
+    uint64_t line, line_len;
+    uint64_t total;        /* octets fed                                              */
+    uint64_t header_in;    /* of them in the header                                   */
+    bool body_after_cr;    /* the header ended with a CR whose LF may still come      */
+    uint64_t body_out;     /* octets of the body with CRLF line ends                  */
+} lw_scan;
+
+void lw_scan_init(lw_scan *s, const lw_alloc *alloc, const char *label);
+void lw_scan_deinit(lw_scan *s);
+/** lw_scan_feed - the next octets, in any split; LW_EMESSAGE says why it cannot be sent */
+LW_MUST_USE lw_code lw_scan_feed(lw_scan *s, lw_span in, lw_error *err);
+LW_MUST_USE lw_code lw_scan_end(lw_scan *s, lw_error *err);
+
+/** One header field as it stands, with its folds and line end. */
+typedef struct lw_scan_line {
+    lw_span whole, name, value;
+} lw_scan_line;
+/** lw_scan_field - the next field of a scanned header, moved out of *rest */
+bool lw_scan_field(lw_span *rest, lw_scan_line *field);
+
+#endif
