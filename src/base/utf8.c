@@ -33,13 +33,23 @@ lw_utf8_next(lw_span s, uint32_t *cp)
     return n;
 }
 
+/* does every octet of the next eight stand for itself? */
+static bool
+is_ascii8(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof v);
+    return (v & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool
 lw_utf8_valid(lw_span s)
 {
     uint32_t cp;
 
     while (s.len > 0) {
-        size_t n = lw_utf8_next(s, &cp);
+        size_t n = s.len >= 8 && is_ascii8(s.ptr) ? 8 : lw_utf8_next(s, &cp);
         if (n == 0)
             return false;
         s.ptr += n;

@@ -41,7 +41,8 @@ check_type(const char *type, lw_error *err)
     if (rc < 0)
         return rc;
     if (slash == trimmed.len || !lw_mime_is_token((lw_span){ trimmed.ptr, slash })
-        || !lw_mime_is_token(sub) || !lw_span_is_ascii(s) || s.len > TYPE_LEN_MAX)
+        || !lw_mime_is_token(sub) || !lw_span_is_ascii(s) || s.len > TYPE_LEN_MAX
+        || lw_span_trim(s).ptr[lw_span_trim(s).len - 1] == ';')
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
                        "attachment type: \"%.60s\" is not of the form type/subtype", type);
     /* [RFC2046 5.2.1] "No encoding other than "7bit", "8bit", or "binary" is permitted for the

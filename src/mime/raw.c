@@ -20,7 +20,8 @@ scan_source(lw_rendering *r, const lw_content *c, lw_scan *s, lw_error *err)
     if ((buf = lw_malloc(&r->alloc, LW_IN_MAX)) == NULL)
         rc = lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", s->label);
     while (rc >= 0 && n > 0) {
-        rc = c->source.read(c->source.ctx, buf, LW_IN_MAX, &n, err);
+        if ((rc = c->source.read(c->source.ctx, buf, LW_IN_MAX, &n, err)) < 0 && err->code == LW_OK)
+            lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: cannot be read", s->label);
         if (rc >= 0 && n > 0)
             rc = lw_scan_feed(s, (lw_span){ buf, n }, err);
     }

@@ -7,59 +7,37 @@
  */
 #include "mime/mime_int.h"
 
-/* octets that s has with CRLF line ends, the last line included */
 static size_t
-canonical_size(lw_span s)
+count(lw_span s, char c)
 {
-    size_t n = s.len;
+    size_t n = 0, at;
 
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (c == '\n' && (i == 0 || s.ptr[i - 1] != '\r'))
-            n++;
-        else if (c == '\r' && (i + 1 == s.len || s.ptr[i + 1] != '\n'))
-            n++;
-    }
-    if (s.len > 0 && s.ptr[s.len - 1] != '\n' && s.ptr[s.len - 1] != '\r')
-        n += 2;
+    for (; (at = lw_span_find(s, c)) < s.len; n++)
+        s = (lw_span){ s.ptr + at + 1, s.len - at - 1 };
     return n;
 }
 
-static void
-make_canonical(char *d, lw_span s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        if (c == '\n' && i > 0 && s.ptr[i - 1] == '\r')
-            continue;
-        if (c == '\n' || c == '\r') {
-            *d++ = '\r';
-            *d++ = '\n';
-        } else {
-            *d++ = c;
-        }
-    }
-    if (s.len > 0 && s.ptr[s.len - 1] != '\n' && s.ptr[s.len - 1] != '\r')
-        memcpy(d, "\r\n", 2);
-}
+/* octets that 7bit text does not hold: 8-bit ones, and controls but HTAB, CR and LF */
+static const unsigned char is_odd[256] = {
+    [0 ... 0x08] = 1, [0x0b ... 0x0c] = 1, [0x0e ... 0x1f] = 1, [0x7f ... 0xff] = 1,
+};
 
 /* RFC 2045 2.7, 7bit: lines of at most 998 octets, no octet above 127, no NUL; we take no other
  * control either */
 static bool
 is_7bit(const lw_text *t)
 {
-    size_t line = 0;
+    unsigned odd = 0;
 
-    for (size_t i = 0; i < t->len; i++) {
-        unsigned char c = (unsigned char)t->ptr[i];
-        if (c == '\r') {
-            line = 0;
-            i++;
-        } else if (c > 0x7e || (c < 0x20 && c != '\t') || ++line > LW_LINE_MAX) {
+    for (size_t i = 0; i < t->len; i++)
+        odd |= is_odd[(unsigned char)t->ptr[i]];
+    for (lw_span rest = { t->ptr, t->len }; odd == 0 && rest.len > 0;) {
+        size_t n = lw_span_find(rest, '\r');
+        if (n > LW_LINE_MAX)
             return false;
-        }
+        rest = (lw_span){ rest.ptr + n + 2, rest.len - n - 2 };
     }
-    return true;
+    return odd == 0;
 }
 
 static uint64_t
@@ -86,25 +64,41 @@ choose_encoding(lw_text *t)
     t->encoded_size = qp <= base64 ? qp : base64;
 }
 
+/* where s stops being UTF-8, or its length */
+static size_t
+first_broken(lw_span s)
+{
+    uint32_t cp;
+    size_t n;
+
+    if (lw_utf8_valid(s))
+        return s.len;
+    for (size_t i = 0; i < s.len; i += n)
+        if ((n = lw_utf8_next((lw_span){ s.ptr + i, s.len - i }, &cp)) == 0)
+            return i;
+    return s.len;
+}
+
 lw_code
 lw_text_set(lw_text *t, const lw_alloc *alloc, lw_span s, const char *field, lw_error *err)
 {
-    uint32_t cp;
-    size_t n, len;
+    lw_lines lines = { .in_line = false };
+    char *p, *end;
+    size_t cap, bad;
 
-    for (size_t i = 0; i < s.len; i += n) {
-        n = lw_utf8_next((lw_span){ s.ptr + i, s.len - i }, &cp);
-        if (n == 0)
-            return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
-                           "%s: not valid UTF-8 at octet %zu", field, i + 1);
-    }
-    len = canonical_size(s);
-    char *p = lw_malloc(alloc, len + 1);
-    if (p == NULL)
+    if ((bad = first_broken(s)) < s.len)
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: not valid UTF-8 at octet %zu",
+                       field, bad + 1);
+    /* each CR or LF may become two octets, and the last line may want an end */
+    cap = s.len + count(s, '\n') + count(s, '\r') + 2;
+    if ((p = end = lw_malloc(alloc, cap)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", field);
-    make_canonical(p, s);
+    if (LW_NEVER(!lw_lines_encode(&lines, &s, true, &end, p + cap))) {
+        lw_release(alloc, p);
+        return LW_EBUG;
+    }
     lw_release(alloc, t->ptr);
-    *t = (lw_text){ .ptr = p, .len = len };
+    *t = (lw_text){ .ptr = p, .len = (size_t)(end - p) };
     choose_encoding(t);
     return LW_OK;
 }
