@@ -76,6 +76,9 @@ void cli_list_add(cli_list *l, const char *item);
 const char *cli_hide_url_password(char *url);
 /** cli_is - the n octets at s are this word, ASCII letters of either case */
 bool cli_is(const char *s, size_t n, const char *word);
+/** cli_check_word - a value that goes into a command must hold no control characters (NULL is
+ *  fine); CLI_GO_ON or EX_USAGE */
+int cli_check_word(const char *option, const char *value);
 /** cli_nearest - the candidate that word was probably meant to be, NULL = none is near */
 const char *cli_nearest(const char *word, const char *const *candidates, size_t n);
 
@@ -159,18 +162,18 @@ typedef struct cli_connection {
       "env:NAME, file:PATH, cmd:COMMAND or fd:N", offsetof(T, m.password_from) },           \
     { CLI_TEXT, 0, "auth", "MECH[,MECH]", "use only these login mechanisms",                \
       offsetof(T, m.auth) },                                                                \
-    { CLI_TEXT, 0, "ca", "FILE", "trust these certificates instead of the system's",        \
+    { CLI_TEXT, 0, "ca", "FILE", "trust these certificates, not the system's",        \
       offsetof(T, m.ca) },                                                                  \
     { CLI_TEXT, 0, "cert", "FILE", "client certificate, PEM", offsetof(T, m.cert) },        \
     { CLI_TEXT, 0, "key", "FILE", "its key, PEM", offsetof(T, m.key) },                     \
-    { CLI_TEXT, 0, "tls-pin", "sha256:X", "the server's public key must have this digest",  \
+    { CLI_TEXT, 0, "tls-pin", "sha256:X", "what the server's public key must hash to",  \
       offsetof(T, m.pin) },                                                                 \
     { CLI_HEADING, 0, NULL, NULL, "Session", 0 },                                           \
     { CLI_SECONDS, 0, "timeout", "S", "give up after so many seconds in all",               \
       offsetof(T, m.timeout_ms) },                                                          \
     { CLI_TEXT, 0, "ehlo", "NAME", "the name to greet with", offsetof(T, m.ehlo) },         \
     { CLI_TEXT, 0, "transcript", "FILE|-",                                                  \
-      "write the dialogue there, secrets hidden; x.jsonl: as\nJSON lines",                  \
+      "write the dialogue there, secrets hidden; as JSON\nlines where the name ends in .jsonl",                  \
       offsetof(T, m.transcript_path) },                                                     \
     { CLI_COUNT, 'v', "verbose", NULL, "show the dialogue; twice: message octets too",      \
       offsetof(T, m.verbose) }

@@ -2,9 +2,11 @@
 /* cli/connection.c - login, TLS and session options; Ctrl-C */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static lw_cancel *cancel_on_signal; /* set once, before the handlers are */
 
@@ -72,12 +74,38 @@ get_password(cli_connection *c, const char *url)
     return cli_ask_password(c->user != NULL ? c->user : "the URL's user", &c->password);
 }
 
+/* Files are read when TLS begins; that one is missing should be known before. */
+static int
+check_file(const char *option, const char *path)
+{
+    char text[128];
+
+    if (path == NULL || access(path, R_OK) == 0)
+        return CLI_GO_ON;
+    return cli_error(EX_CONFIG, "--%s: %s cannot be read: %s", option, path,
+                     strerror_r(errno, text, sizeof text));
+}
+
+static int
+check_values(const cli_connection *c)
+{
+    int rc;
+
+    if ((rc = check_file("ca", c->ca)) != CLI_GO_ON
+        || (rc = check_file("cert", c->cert)) != CLI_GO_ON
+        || (rc = check_file("key", c->key)) != CLI_GO_ON)
+        return rc;
+    if (c->key != NULL && c->cert == NULL)
+        return cli_error(EX_USAGE, "--key needs --cert");
+    return cli_check_word("ehlo", c->ehlo);
+}
+
 int
 cli_connection_open(cli_connection *c, const char *url, lw_send_opts *o)
 {
     int rc;
 
-    if ((rc = get_password(c, url)) != CLI_GO_ON)
+    if ((rc = check_values(c)) != CLI_GO_ON || (rc = get_password(c, url)) != CLI_GO_ON)
         return rc;
     if ((rc = cli_transcript_open(&c->transcript, c->transcript_path, c->verbose))
         != CLI_GO_ON)

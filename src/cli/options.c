@@ -112,6 +112,16 @@ cli_nearest(const char *word, const char *const *candidates, size_t n)
     return near;
 }
 
+int
+cli_check_word(const char *option, const char *value)
+{
+    for (const char *p = value; p != NULL && *p != '\0'; p++) {
+        if ((unsigned char) *p < 0x20 || *p == 0x7f)
+            return cli_error(EX_USAGE, "--%s: the value holds a control character", option);
+    }
+    return CLI_GO_ON;
+}
+
 static bool
 takes_value(const cli_option *o)
 {

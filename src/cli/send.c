@@ -10,34 +10,35 @@
 static const cli_option options[] = {
     { CLI_HEADING, 0, NULL, NULL, "Server", 0 },
     { CLI_URLS, 0, "via", "URL",
-      "smtp://[user@]host[:port] (STARTTLS), smtps:// (TLS from the\n"
-      "first byte), lmtp://, lmtp+unix:///path, plain:// (no TLS);\n"
-      "several are tried in order; else $LETTERWING_URL", AT(via) },
+      "smtp://[user@]host[:port] (STARTTLS), smtps://\n"
+      "(TLS from the first byte), lmtp://, plain:// (no\n"
+      "TLS), lmtp+unix:///path; several are tried in\n"
+      "order; without it $LETTERWING_URL", AT(via) },
     { CLI_HEADING, 0, NULL, NULL, "Message", 0 },
-    { CLI_TEXT, 'f', "from", "A", "who writes: ann@example.com, 'Ann <ann@example.com>'",
+    { CLI_TEXT, 'f', "from", "A", "who writes: ann@example.com, or 'Ann <a@b.com>'",
       AT(from) },
     { CLI_LIST, 't', "to", "A", "who gets it; lists repeat, or use commas", AT(to) },
     { CLI_LIST, 0, "cc", "A", "who gets a copy", AT(cc) },
     { CLI_LIST, 0, "bcc", "A", "who gets a copy that nobody else sees", AT(bcc) },
     { CLI_LIST, 0, "reply-to", "A", "where answers go", AT(reply_to) },
     { CLI_TEXT, 's', "subject", "S", "UTF-8", AT(subject) },
-    { CLI_TEXT, 0, "text", "S|@FILE|-", "the text; - reads standard input, which is also the\n"
-      "text when neither --text nor --html is given", AT(text) },
+    { CLI_TEXT, 0, "text", "S|@FILE|-", "the text; - reads standard input, which is also\n"
+      "the text when neither --text nor --html is given", AT(text) },
     { CLI_TEXT, 0, "html", "S|@FILE|-", "the text as HTML; both: the reader chooses", AT(html) },
-    { CLI_LIST, 'a', "attach", "FILE", "attach a file; FILE;type=T;name=N sets what is shown",
+    { CLI_LIST, 'a', "attach", "FILE", "attach it; FILE;type=T;name=N says how it is shown",
       AT(attach) },
-    { CLI_LIST, 0, "inline", "FILE", "a picture inside the HTML; FILE;cid=C for src=\"cid:C\"",
+    { CLI_LIST, 0, "inline", "FILE", "a picture of the HTML; FILE;cid=C: src=\"cid:C\"",
       AT(inlined) },
     { CLI_LIST, 'H', "header", "'N: V'", "one more header field", AT(headers) },
     { CLI_TEXT, 0, "message", "FILE|-",
-      "send this ready message (.eml) as it is instead of\ncomposing one", AT(message) },
+      "send this ready message (.eml) as it is", AT(message) },
     { CLI_HEADING, 0, NULL, NULL, "Envelope", 0 },
     { CLI_TEXT, 0, "envelope-from", "A", "where failures are reported; '' = nowhere",
       AT(envelope_from) },
     { CLI_TEXT, 0, "dsn", "WHEN", "ask for reports: success,failure,delay or never", AT(dsn) },
     { CLI_TEXT, 0, "ret", "full|hdrs", "what a report of failure holds", AT(ret) },
     { CLI_TEXT, 0, "envid", "S", "what reports call this message", AT(envid) },
-    { CLI_FLAG, 0, "require-tls", NULL, "every server on the way must use TLS (RFC 8689)",
+    { CLI_FLAG, 0, "require-tls", NULL, "every server on the way must use TLS",
       AT(require_tls) },
     CLI_CONNECTION_OPTIONS(cli_send_args, connection),
     { CLI_HEADING, 0, NULL, NULL, "Output", 0 },
@@ -97,7 +98,7 @@ fill_wishes(const cli_send_args *a, lw_send_opts *o)
         return cli_error(EX_USAGE, "send: --ret \"%s\" is neither full nor hdrs", a->ret);
     o->envid = a->envid;
     o->require_tls = a->require_tls;
-    return CLI_GO_ON;
+    return cli_check_word("envid", a->envid);
 }
 
 static int

@@ -25,7 +25,7 @@ typedef struct args {
 static const cli_option options[] = {
     { CLI_HEADING, 0, NULL, NULL, "Where", 0 },
     { CLI_TEXT, 0, "listen", "WHERE",
-      "127.0.0.1:2525, [::1]:0, unix:/path; port 0 = a free one;\nelse 127.0.0.1:0",
+      "127.0.0.1:2525, [::1]:25, unix:/path; port 0 is a\nfree one; without it 127.0.0.1:0",
       AT(listen) },
     { CLI_NUMBER, 'p', "port", "N", "port on 127.0.0.1, where --listen is not given", AT(port) },
     { CLI_FLAG, 0, "lmtp", NULL, "speak LMTP", AT(lmtp) },
@@ -34,7 +34,7 @@ static const cli_option options[] = {
     { CLI_FLAG, 0, "smtps", NULL, "TLS from the first byte", AT(smtps) },
     { CLI_TEXT, 0, "cert", "FILE", "use this certificate, PEM", AT(cert) },
     { CLI_TEXT, 0, "key", "FILE", "its key, PEM", AT(key) },
-    { CLI_TEXT, 0, "cert-out", "FILE", "write the certificate there, for a client's --ca",
+    { CLI_TEXT, 0, "cert-out", "FILE", "write the certificate there (a client's --ca)",
       AT(cert_out) },
     { CLI_FLAG, 0, "require-tls", NULL, "refuse mail before TLS", AT(require_tls) },
     { CLI_SECRET, 0, "auth", "user:password", "offer a login for this user", AT(auth) },

@@ -20,7 +20,7 @@ typedef struct args {
 
 static const cli_option options[] = {
     { CLI_HEADING, 0, NULL, NULL, "Options", 0 },
-    { CLI_FLAG, 0, "bare", NULL, "connect only: EHLO, STARTTLS and login are typed by hand",
+    { CLI_FLAG, 0, "bare", NULL, "connect only; type EHLO, STARTTLS, AUTH by hand",
       AT(bare) },
     { CLI_FLAG, 0, "json", NULL, "print replies as JSON lines", AT(json) },
     CLI_CONNECTION_OPTIONS(args, connection),
@@ -31,10 +31,10 @@ static const cli_page page = {
     "talk", "[OPTION...] URL",
     "Connects, does TLS and the login as the URL says, and then sends the lines that\n"
     "you type: HELO, EHLO, MAIL FROM:<a>, RCPT TO:<b>, DATA (end it with a single\n"
-    "dot), RSET, VRFY, EXPN, HELP, NOOP, QUIT.  Lines that begin with a dot inside the\n"
-    "data need no doubling.  With standard input from a file or a pipe it runs a\n"
-    "script and prints both sides; the exit code is then 0 if every reply was\n"
-    "positive, 75 if one was 4yz, 69 if one was 5yz.",
+    "dot), RSET, VRFY, EXPN, HELP, NOOP, QUIT.  Dots that begin a line of the data\n"
+    "need no doubling.  With standard input from a file or a pipe it runs a script\n"
+    "and prints both sides; the exit code is then 0 if every reply was positive,\n"
+    "75 if one was 4yz, 69 if one was 5yz.",
     options,
     "  letterwing talk smtp://mail.example.com\n"
     "  printf '%s\\n' 'VRFY bob' QUIT | letterwing talk smtp://127.0.0.1:2525\n"
