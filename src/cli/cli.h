@@ -71,9 +71,17 @@ int cli_sink(int argc, char **argv);
 /** cli_parse - fill the command's struct; positional gets what is no option.  CLI_GO_ON, or the
  *  exit code: EX_OK after --help, EX_USAGE after a sentence */
 int cli_parse(const cli_page *page, int argc, char **argv, void *target, cli_list *positional);
+/** cli_release - free what cli_parse allocated; passwords are wiped */
+void cli_release(const cli_page *page, void *target);
 void cli_list_add(cli_list *l, const char *item);
+void cli_list_free(cli_list *l);
+/** cli_copy - strdup() that ends the command when memory is out */
+char *cli_copy(const char *s);
+/** cli_one_url - the only positional argument, or $LETTERWING_URL, as a copy to be ended with
+ *  cli_wipe(); CLI_GO_ON or an exit code after a sentence.  Frees the list. */
+int cli_one_url(const cli_page *page, cli_list *positional, char **url);
 /** cli_hide_url_password - a copy of url; its password in the original memory is overwritten */
-const char *cli_hide_url_password(char *url);
+char *cli_hide_url_password(char *url);
 /** cli_is - the n octets at s are this word, ASCII letters of either case */
 bool cli_is(const char *s, size_t n, const char *word);
 /** cli_check_word - a value that goes into a command must hold no control characters (NULL is

@@ -22,8 +22,15 @@ cli_list_add(cli_list *l, const char *item)
     l->items[l->n++] = item;
 }
 
-static char *
-copy(const char *s)
+void
+cli_list_free(cli_list *l)
+{
+    free(l->items);
+    *l = (cli_list){ NULL, 0 };
+}
+
+char *
+cli_copy(const char *s)
 {
     char *out = strdup(s);
 
@@ -52,10 +59,10 @@ cli_is(const char *s, size_t n, const char *word)
     return true;
 }
 
-const char *
+char *
 cli_hide_url_password(char *url)
 {
-    char *out = copy(url);
+    char *out = cli_copy(url);
     char *start = strstr(url, "://"), *end, *colon;
 
     if (start == NULL)
@@ -176,7 +183,7 @@ store(const cli_page *page, const cli_option *o, void *target, char *value)
         *(const char **) slot = value;
         return CLI_GO_ON;
     case CLI_SECRET:
-        *(char **) slot = copy(value);
+        *(char **) slot = cli_copy(value);
         memset(value, '*', strlen(value));
         return CLI_GO_ON;
     case CLI_LIST:
@@ -294,5 +301,41 @@ cli_parse(const cli_page *page, int argc, char **argv, void *target, cli_list *p
     }
     for (; optind < argc; optind++)
         cli_list_add(positional, argv[optind]);
+    return CLI_GO_ON;
+}
+
+void
+cli_release(const cli_page *page, void *target)
+{
+    for (const cli_option *o = page->options; o->kind != CLI_END; o++) {
+        void *slot = (char *) target + o->offset;
+        cli_list *l = slot;
+
+        if (o->kind == CLI_SECRET)
+            cli_wipe(*(char **) slot);
+        for (size_t i = 0; o->kind == CLI_URLS && i < l->n; i++)
+            cli_wipe((char *) l->items[i]);
+        if (o->kind == CLI_LIST || o->kind == CLI_URLS)
+            cli_list_free(l);
+    }
+}
+
+int
+cli_one_url(const cli_page *page, cli_list *positional, char **url)
+{
+    const char *given = getenv("LETTERWING_URL");
+    size_t n = positional->n;
+
+    if (n == 1)
+        *url = cli_hide_url_password((char *) positional->items[0]);
+    else if (n == 0 && given != NULL && given[0] != '\0')
+        *url = cli_copy(given);
+    cli_list_free(positional);
+    if (*url == NULL)
+        return cli_error(EX_USAGE, "%s: name one server, as in letterwing %s "
+                                   "smtp://mail.example.com", page->name, page->name);
+    if (strstr(*url, "://") == NULL)
+        return cli_error(EX_CONFIG, "%s: \"%s\" is no URL: write smtp://%s", page->name, *url,
+                         *url);
     return CLI_GO_ON;
 }

@@ -55,8 +55,8 @@ static const cli_page page = {
     "  echo 'The build is done.' | letterwing send -f ci@example.com \\\n"
     "      -s 'Build 42' --via smtp://mail.example.com ann@example.com\n"
     "  letterwing send --via smtps://ann@smtp.example.com \\\n"
-    "      --password-from file:$HOME/.mailpass -f ann@example.com -t bob@example.org \\\n"
-    "      -s Report --html @report.html -a 'q3.pdf;name=Quarter 3.pdf' -v\n"
+    "      --password-from file:$HOME/.mailpass -f ann@example.com \\\n"
+    "      -t bob@example.org -s Report --html @report.html -a q3.pdf -v\n"
     "  letterwing send --message saved.eml --via lmtp+unix:///run/dovecot/lmtp bob\n"
 };
 
@@ -107,7 +107,7 @@ fill_servers(cli_send_args *a, lw_send_opts *o)
     const char *url = getenv("LETTERWING_URL");
 
     if (a->via.n == 0 && url != NULL && url[0] != '\0')
-        cli_list_add(&a->via, url);
+        cli_list_add(&a->via, cli_copy(url));
     if (a->via.n == 0)
         return cli_error(EX_CONFIG, "send: no server: add --via smtp://mail.example.com or "
                                     "set LETTERWING_URL");
@@ -192,5 +192,6 @@ out:
     free(a.text_value);
     free(a.html_value);
     free(a.raw);
+    cli_release(&page, &a);
     return rc;
 }

@@ -296,21 +296,21 @@ cli_sink(int argc, char **argv)
     lw_error err;
     int rc = cli_parse(&page, argc, argv, &a, &rest);
 
-    if (rc != CLI_GO_ON)
-        return rc;
     auth_len = a.auth == NULL ? 0 : strlen(a.auth);
-    if (rest.n > 0)
-        return cli_error(EX_USAGE, "sink: \"%s\" is too much: see letterwing sink --help",
-                         rest.items[0]);
+    if (rc == CLI_GO_ON && rest.n > 0)
+        rc = cli_error(EX_USAGE, "sink: \"%s\" is too much: see letterwing sink --help",
+                       rest.items[0]);
+    cli_list_free(&rest);
     lw_sink_opts_init(&o);
-    if ((rc = fill(&a, &o, listen)) != CLI_GO_ON)
-        return rc;
-    if (lw_sink_open(&o, &a.sink, &err) < 0)
-        return cli_error(err.code == LW_EOUTPUT ? EX_CANTCREAT : cli_exit_code(&err),
-                         "sink: %s", err.text);
+    if (rc == CLI_GO_ON)
+        rc = fill(&a, &o, listen);
+    if (rc == CLI_GO_ON && lw_sink_open(&o, &a.sink, &err) < 0)
+        rc = cli_error(err.code == LW_EOUTPUT ? EX_CANTCREAT : cli_exit_code(&err),
+                       "sink: %s", err.text);
     if (a.auth != NULL)
         explicit_bzero(a.auth, auth_len); /* the sink has its own copy */
-    if ((rc = write_certificate(&a)) == CLI_GO_ON)
+    cli_release(&page, &a);
+    if (rc == CLI_GO_ON && (rc = write_certificate(&a)) == CLI_GO_ON)
         rc = serve(&a);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);

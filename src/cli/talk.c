@@ -212,18 +212,12 @@ cli_talk(int argc, char **argv)
 {
     args a = { .bare = false };
     cli_list urls = { NULL, 0 };
-    const char *url;
+    char *url = NULL;
     int rc = cli_parse(&page, argc, argv, &a, &urls);
 
-    if (rc != CLI_GO_ON)
-        return rc;
-    if (urls.n == 0 && (url = getenv("LETTERWING_URL")) != NULL && url[0] != '\0')
-        return talk(&a, url);
-    if (urls.n != 1)
-        return cli_error(EX_USAGE, "talk: name one server, as in letterwing talk "
-                                   "smtp://mail.example.com");
-    if (strstr(urls.items[0], "://") == NULL)
-        return cli_error(EX_CONFIG, "talk: \"%s\" is no URL: write smtp://%s", urls.items[0],
-                         urls.items[0]);
-    return talk(&a, cli_hide_url_password((char *) urls.items[0]));
+    if (rc == CLI_GO_ON && (rc = cli_one_url(&page, &urls, &url)) == CLI_GO_ON)
+        rc = talk(&a, url);
+    cli_wipe(url);
+    cli_list_free(&urls);
+    return rc;
 }
