@@ -78,7 +78,9 @@ void lw_field_text(lw_field_writer *w, lw_span value);
 /** lw_field_phrase - a display name: atoms, a quoted string, or encoded words */
 void lw_field_phrase(lw_field_writer *w, lw_span name);
 void lw_field_mailboxes(lw_field_writer *w, const lw_mailboxes *l);
-/** lw_field_param - "; name=value", RFC 2231 where the value is not ASCII or is long */
+/** lw_param_is_plain - short ASCII that no reader takes for an encoded word */
+bool lw_param_is_plain(lw_span value);
+/** lw_field_param - "; name=value", RFC 2231 where the value is not plain */
 void lw_field_param(lw_field_writer *w, const char *name, lw_span value);
 /** lw_field_param_words - "; name=value" with encoded words in the quoted string: not what RFC
  *  2047 5 allows, but what Outlook reads */

@@ -9,10 +9,20 @@
 #define PLAIN_MAX 200 /* a longer ASCII value is written in continuations */
 #define PIECE_MAX 76
 
+/* A token may hold more, but there are readers that stumble over it's.txt without quotes. */
+static bool
+wants_quotes(lw_span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!lw_is_alnum(s.ptr[i]) && s.ptr[i] != '.' && s.ptr[i] != '-' && s.ptr[i] != '_')
+            return true;
+    return s.len == 0;
+}
+
 static void
 plain_param(lw_field_writer *w, const char *name, lw_span value)
 {
-    bool quoted = !lw_mime_is_token(value);
+    bool quoted = wants_quotes(value);
 
     lw_field_gap(w, LW_LIT(" "), strlen(name) + value.len + 4);
     lw_field_glue(w, lw_span_str(name));
@@ -101,11 +111,20 @@ coded_param(lw_field_writer *w, const char *name, lw_span value)
     }
 }
 
+bool
+lw_param_is_plain(lw_span value)
+{
+    for (size_t i = 0; i + 1 < value.len; i++)
+        if (value.ptr[i] == '=' && value.ptr[i + 1] == '?')
+            return false;
+    return lw_span_is_ascii(value) && value.len <= PLAIN_MAX;
+}
+
 void
 lw_field_param(lw_field_writer *w, const char *name, lw_span value)
 {
     lw_field_glue(w, LW_LIT(";"));
-    if (lw_span_is_ascii(value) && value.len <= PLAIN_MAX)
+    if (lw_param_is_plain(value))
         plain_param(w, name, value);
     else
         coded_param(w, name, value);

@@ -250,7 +250,7 @@ put_attachment_headers(lw_buf *b, const lw_attached *a, bool is_inline)
 
     lw_field_begin(&w, b, LW_LIT("Content-Type"));
     lw_field_token(&w, lw_span_str(a->type));
-    if (name.len > 0 && (!lw_span_is_ascii(name) || name.len > 60))
+    if (name.len > 0 && !lw_param_is_plain(name))
         lw_field_param_words(&w, "name", name);
     else if (name.len > 0)
         lw_field_param(&w, "name", name);
