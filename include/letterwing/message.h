@@ -27,43 +27,73 @@ LW_API lw_message *lw_message_new(void);
 LW_API lw_message *lw_message_new_with(const lw_alloc *alloc);
 LW_API void lw_message_free(lw_message *m);
 
-/** lw_message_error - the first failure of a setter; code LW_OK = none.  Owned by the message. */
+/** lw_message_error - the first failure of a setter; code LW_OK = none.  Owned by the message;
+ *  LW_ENOMEM for a NULL message.  A message that holds a failure is never sent. */
 LW_API const lw_error *lw_message_error(const lw_message *m);
 
-/* Addresses: RFC 5322 lists, "Ann <ann@example.com>, bob@example.org", UTF-8.  from sets one
- * mailbox (the last call counts); to, cc and bcc add.  Bcc never gets into the header.
- * LW_OK; LW_EADDRESS (the error names the position and the member); LW_ENOMEM. */
+/*
+ * Addresses: RFC 5322 lists such as "Ann <ann@example.com>, bob@example.org", in UTF-8 (RFC 6532),
+ * with groups (flattened), quoted names and local parts, comments and obsolete forms; limits of
+ * RFC 5321 4.5.3.1.  Every member needs an @ and a domain.  A list is taken whole or not at all.
+ *
+ * LW_OK
+ * LW_EADDRESS  malformed, empty, or with a line break; the error names field, member and column:
+ *              "to: member 2 "bob@" at column 22: nothing after the @"
+ * LW_EUSAGE    NULL was given
+ * LW_ENOMEM
+ */
+/** lw_message_from - the sender: one mailbox; a later call replaces it */
 LW_API lw_code lw_message_from(lw_message *m, const char *mailbox);
+/** lw_message_to, _cc, _bcc, _reply_to - add the members of a list.  Bcc is never written into
+ *  the header; without To and Cc the header says "To: undisclosed-recipients:;". */
 LW_API lw_code lw_message_to(lw_message *m, const char *list);
 LW_API lw_code lw_message_cc(lw_message *m, const char *list);
 LW_API lw_code lw_message_bcc(lw_message *m, const char *list);
 LW_API lw_code lw_message_reply_to(lw_message *m, const char *list);
-/** lw_message_envelope_from - the reverse-path, where it is not From; "" = null (RFC 5321 4.5.5) */
+/** lw_message_envelope_from - the reverse-path, where it is not From; one bare address without
+ *  name and <>, "" = null (RFC 5321 4.5.5) */
 LW_API lw_code lw_message_envelope_from(lw_message *m, const char *address);
-/** lw_message_envelope_to - add a recipient to the envelope only; once one is added this way,
- *  to, cc and bcc are headers only */
+/** lw_message_envelope_to - add a recipient to the envelope only, one bare address; once one is
+ *  added this way, to, cc and bcc are headers only */
 LW_API lw_code lw_message_envelope_to(lw_message *m, const char *address);
 
-/** lw_message_subject - UTF-8; encoded by RFC 2047 where needed */
+/** lw_message_subject - UTF-8 without controls, at most 1 MiB; encoded by RFC 2047 where needed;
+ *  a later call replaces it.  LW_EMESSAGE: a line break, a control, or no UTF-8. */
 LW_API lw_code lw_message_subject(lw_message *m, const char *subject);
 /** lw_message_text / _html - the body; both together become multipart/alternative.  UTF-8, any
- *  line ends; copied. */
+ *  line ends; the last line gets an end; copied; a later call replaces it.  It leaves as 7bit if
+ *  it is ASCII with lines of at most 998 octets, else as quoted-printable or base64, whichever
+ *  is shorter.  LW_EMESSAGE: not UTF-8. */
 LW_API lw_code lw_message_text(lw_message *m, const char *text);
 LW_API lw_code lw_message_html(lw_message *m, const char *html);
-/** lw_message_header - add a header of the caller's own; UTF-8, unstructured.  LW_EUSAGE for a
- *  name that is not RFC 5322 ftext or that the composer owns (MIME-Version, Content-*). */
+/**
+ * lw_message_header - add a header of the caller's own, after those that the composer writes
+ *
+ * @name   printable ASCII without colon, at most 76 characters
+ * @value  UTF-8 without controls, at most 1 MiB; folded and encoded (RFC 2047) as it must be
+ *
+ * From, To, Cc, Reply-To, Subject, Date and Message-ID act as their own calls; Sender, Resent-*
+ * and other fields that hold addresses are parsed as addresses.
+ * LW_OK; LW_EUSAGE: the name is malformed, belongs to the composer (MIME-Version, Content-*),
+ * would show hidden recipients (Bcc, Resent-Bcc), or may stand once only and is set already;
+ * LW_EMESSAGE: a line break, a control or no UTF-8 in the value; LW_EADDRESS; LW_ENOMEM.
+ */
 LW_API lw_code lw_message_header(lw_message *m, const char *name, const char *value);
-/** lw_message_date - seconds since 1970 and the zone's offset; otherwise the time of sending */
+/** lw_message_date - seconds since 1970 (years 1900 to 9999) and the zone's offset in minutes
+ *  (less than a day); otherwise the time of sending.  LW_EMESSAGE: out of range. */
 LW_API lw_code lw_message_date(lw_message *m, int64_t unix_s, int offset_minutes);
-/** lw_message_id - "<left@right>"; otherwise a unique one is made when the message is sent */
+/** lw_message_id - "<left@right>"; otherwise a unique one is made when the message is sent.
+ *  LW_EMESSAGE: not of that form. */
 LW_API lw_code lw_message_id(lw_message *m, const char *message_id);
 
-/** What is attached; set what you need, leave the rest zero. */
+/** What is attached; set what you need, leave the rest zero.  All UTF-8 without controls; a name
+ *  has at most 1,024 octets.  message/... and multipart/... cannot be attached with their type. */
 typedef struct lw_attachment {
     const char *name;       /* file name shown; NULL = the path's last part, or none         */
     const char *type;       /* "application/pdf"; NULL = by the name's extension              */
     const char *cid;        /* Content-ID without <>: makes it inline (multipart/related)    */
-    bool is_inline;         /* inline even without cid; a cid is made from the name          */
+    bool is_inline;         /* inline even without cid; the cid is then the name, with octets
+                               but letters, digits and . - _ + @ replaced by "_"            */
 } lw_attachment;
 
 /** lw_message_attach_file - attach a file; opened and read while the message is sent */

@@ -73,7 +73,8 @@ end_line(lw_scan *s, lw_error *err)
                        "%s: line %llu is %llu octets long; SMTP allows %d", s->label,
                        (unsigned long long)s->line, (unsigned long long)s->line_len, LW_LINE_MAX);
     if (s->in_header) {
-        lw_span line = { s->header.ptr + s->line_start, s->header.len - s->line_start };
+        lw_span all = lw_buf_span(&s->header);
+        lw_span line = { all.ptr + s->line_start, all.len - s->line_start };
         if (line.len > 0 && (rc = check_header_line(s, line, err)) < 0)
             return rc;
         s->in_header = line.len > 0;

@@ -94,8 +94,8 @@ test_structure__of_every_combination(void **state)
         "multipart/mixed image/png application/pdf",
         "multipart/mixed text/plain image/png application/pdf",
         "multipart/mixed multipart/related text/html image/png application/pdf",
-        "multipart/mixed multipart/alternative text/plain multipart/related text/html image/png "
-        "application/pdf",
+        ("multipart/mixed multipart/alternative text/plain multipart/related text/html image/png "
+         "application/pdf"),
     };
     char got[512];
     size_t len;
