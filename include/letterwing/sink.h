@@ -91,6 +91,10 @@ LW_API LW_MUST_USE lw_code lw_sink_start(lw_sink *s);
 /** lw_sink_stop - end lw_sink_run, or end and join the thread; from any thread; async-signal-safe
  *  for lw_sink_run */
 LW_API void lw_sink_stop(lw_sink *s);
+/** lw_sink_finish - as lw_sink_stop, in order: no connection is accepted and no transaction begins
+ *  any more, sessions under way may end (an idle one within seconds), then lw_sink_run returns.
+ *  Does not wait; from any thread or signal handler */
+LW_API void lw_sink_finish(lw_sink *s);
 LW_API void lw_sink_free(lw_sink *s);
 
 #ifdef __cplusplus

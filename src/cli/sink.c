@@ -17,7 +17,6 @@ typedef struct args {
     /* while it runs */
     lw_sink *sink;
     uint64_t seen;
-    bool output_failed;
 } args;
 
 #define AT(member) offsetof(args, member)
@@ -135,13 +134,12 @@ on_message(void *ctx, const lw_captured *m, const char **text)
     if (a->print)
         print_message(m);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        a->output_failed = true;
         *text = "the message cannot be shown";
         lw_sink_stop(a->sink);
         return 452;
     }
     if (a->count > 0 && ++a->seen >= a->count)
-        lw_sink_stop(a->sink);
+        lw_sink_finish(a->sink);
     return 0;
 }
 
@@ -280,9 +278,11 @@ serve(args *a)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     announce(a);
+    if (ferror(stdout))
+        return EX_OK; /* cli_finish() tells */
     if (lw_sink_run(a->sink) < 0)
         return cli_error(EX_SOFTWARE, "sink: the server cannot run");
-    return a->output_failed ? EX_IOERR : EX_OK;
+    return EX_OK; /* if standard output failed, cli_finish() tells */
 }
 
 int

@@ -79,7 +79,9 @@ on_rcpt(lw_sink_session *c, const lw_server_event *ev)
 static void
 on_mail(lw_sink_session *c, const lw_server_event *ev)
 {
-    if (lw_sink_mail_begin(c, &ev->mail) < 0)
+    if (c->sink->is_finishing)
+        reply(c, 421, "4.3.2", "shutting down");
+    else if (lw_sink_mail_begin(c, &ev->mail) < 0)
         reply(c, 452, "4.3.1", "out of memory");
     else
         accept_event(c);

@@ -35,19 +35,18 @@ is_offered(lw_sink_session *c, lw_span mechanism)
     return false;
 }
 
-/* what we know of the user and of the channel; lw_credentials borrows from c */
-static lw_credentials
+/* what we know of the user and of the channel; the exchange borrows it from c */
+static const lw_credentials *
 credentials(lw_sink_session *c)
 {
-    lw_credentials who = { .user = c->sink->opts.user, .password = c->sink->opts.password };
+    lw_credentials *who = &c->who;
     bool has_exporter = false;
 
-    if (!lw_conn_channel_binding(c->conn, c->exporter, &has_exporter, c->unique,
-                                 &who.tls_unique_len))
-        return who;
-    who.has_tls = true;
-    who.tls_exporter = has_exporter ? c->exporter : NULL;
-    who.tls_unique = who.tls_unique_len > 0 ? c->unique : NULL;
+    *who = (lw_credentials){ .user = c->sink->opts.user, .password = c->sink->opts.password };
+    who->has_tls = lw_conn_channel_binding(c->conn, c->exporter, &has_exporter, c->unique,
+                                           &who->tls_unique_len);
+    who->tls_exporter = who->has_tls && has_exporter ? c->exporter : NULL;
+    who->tls_unique = who->has_tls && who->tls_unique_len > 0 ? c->unique : NULL;
     return who;
 }
 
@@ -77,7 +76,6 @@ step(lw_sink_session *c, bool has_data, lw_span data)
 void
 lw_sink_login_begin(lw_sink_session *c, const lw_server_event *ev)
 {
-    lw_credentials who = credentials(c);
     size_t n = ev->text.len;
 
     lw_sink_login_reset(c);
@@ -89,7 +87,7 @@ lw_sink_login_begin(lw_sink_session *c, const lw_server_event *ev)
     for (size_t i = 0; i < n; i++)
         c->mechanism[i] = lw_upper(ev->text.ptr[i]);
     c->mechanism[n] = '\0';
-    if (lw_sasl_server_new(c->sink->alloc, c->mechanism, &who, &c->sasl) < 0) {
+    if (lw_sasl_server_new(c->sink->alloc, c->mechanism, credentials(c), &c->sasl) < 0) {
         refuse(c, 454, "4.7.0", "this mechanism cannot be used now");
         return;
     }

@@ -53,6 +53,7 @@ lw_sink_session_end(lw_sink_session *c)
     lw_release(s->alloc, c->hello);
     lw_release(s->alloc, c->peer);
     lw_release(s->alloc, c);
+    lw_sink_session_gone(s);
 }
 
 /* Everything is said.  Closing at once could destroy our last reply: octets of the peer that
@@ -394,8 +395,11 @@ lw_sink_session_sweep(lw_sink_session *c, uint64_t now_ms)
             lw_sink_session_end(c);
         return;
     case LW_SINK_TALK:
-        if (lw_smtp_server_deadline(c->engine) <= now_ms)
-            lw_sink_pump(c); /* it tells the time first */
+        if (c->sink->is_finishing && now_ms >= c->sink->finish_deadline)
+            lw_smtp_server_close(c->engine, "shutting down");
+        else if (lw_smtp_server_deadline(c->engine) > now_ms)
+            return;
+        lw_sink_pump(c); /* it tells the time first */
         return;
     }
 }

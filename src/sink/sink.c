@@ -21,6 +21,14 @@ sweep(uv_timer_t *timer)
     }
 }
 
+static void
+close_listener(lw_sink *s)
+{
+    if (s->listener != NULL)
+        lw_listener_close(s->listener);
+    s->listener = NULL;
+}
+
 /* 421 if the socket takes it at once: a client should not have to guess */
 static void
 say_goodbye(lw_sink_session *c)
@@ -43,21 +51,54 @@ shut_down(lw_sink *s)
     if (s->is_stopping)
         return;
     s->is_stopping = true;
-    if (s->listener != NULL)
-        lw_listener_close(s->listener);
-    s->listener = NULL;
+    close_listener(s);
     while (s->sessions != NULL) {
         say_goodbye(s->sessions);
         lw_sink_session_end(s->sessions);
     }
     uv_close((uv_handle_t *) &s->sweep, NULL);
     uv_close((uv_handle_t *) &s->stop, NULL);
+    uv_close((uv_handle_t *) &s->finish, NULL);
 }
 
 static void
 on_stop(uv_async_t *async)
 {
     shut_down(async->data);
+}
+
+static void
+on_finish(uv_async_t *async)
+{
+    lw_sink *s = async->data;
+
+    if (s->is_stopping || s->is_finishing)
+        return;
+    s->is_finishing = true;
+    s->finish_deadline = uv_now(&s->loop) + SINK_FINISH_MS;
+    close_listener(s);
+    lw_sink_session_gone(s);
+}
+
+void
+lw_sink_session_gone(lw_sink *s)
+{
+    if (s->is_finishing && s->n_sessions == 0)
+        shut_down(s);
+}
+
+static int
+open_asyncs(lw_sink *s)
+{
+    int rc = uv_async_init(&s->loop, &s->stop, on_stop);
+
+    if (rc != 0)
+        return rc;
+    if ((rc = uv_async_init(&s->loop, &s->finish, on_finish)) == 0)
+        return 0;
+    uv_close((uv_handle_t *) &s->stop, NULL);
+    uv_run(&s->loop, UV_RUN_DEFAULT);
+    return rc;
 }
 
 static lw_code
@@ -68,13 +109,13 @@ open_loop(lw_sink *s, lw_error *err)
     if (rc != 0)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "the event loop cannot be made: %s",
                        uv_strerror(rc));
-    if ((rc = uv_async_init(&s->loop, &s->stop, on_stop)) != 0) {
+    if ((rc = open_asyncs(s)) != 0) {
         uv_loop_close(&s->loop);
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "the event loop cannot be made: %s",
                        uv_strerror(rc));
     }
     uv_timer_init(&s->loop, &s->sweep);
-    s->stop.data = s->sweep.data = s;
+    s->stop.data = s->finish.data = s->sweep.data = s;
     uv_timer_start(&s->sweep, sweep, SINK_SWEEP_MS, SINK_SWEEP_MS);
     s->has_loop = true;
     return LW_OK;
@@ -176,6 +217,12 @@ lw_sink_stop(lw_sink *s)
         return; /* from a callback: lw_sink_free() joins */
     uv_thread_join(&s->thread);
     s->has_thread = false;
+}
+
+void
+lw_sink_finish(lw_sink *s)
+{
+    uv_async_send(&s->finish);
 }
 
 void

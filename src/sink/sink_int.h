@@ -23,6 +23,7 @@
 #define SINK_SWEEP_MS 500u
 #define SINK_HANDSHAKE_MS 30000u
 #define SINK_LINGER_MS 2000u
+#define SINK_FINISH_MS 5000u
 
 typedef struct lw_sink_session lw_sink_session;
 
@@ -64,6 +65,7 @@ struct lw_sink_session {
     lw_sasl_server *sasl;       /* an exchange under way                                   */
     char mechanism[32];
     char *auth_user;            /* logged in, by mechanism                                 */
+    lw_credentials who;         /* what the exchange borrows                              */
     unsigned char exporter[32], unique[64];
     lw_sink_mail mail;
 };
@@ -75,10 +77,12 @@ struct lw_sink {
     lw_smtp_server_opts engine_opts;
     char *auth_clear;           /* mechanisms offered before TLS                           */
     uv_loop_t loop;
-    uv_async_t stop;
+    uv_async_t stop, finish;
     uv_timer_t sweep;
     uv_thread_t thread;
     bool has_loop, is_used, has_thread, is_stopping;
+    bool is_finishing;          /* no connections and transactions begin any more          */
+    uint64_t finish_deadline;   /* when idle sessions are ended                            */
     lw_listener *listener;
     lw_tls_ctx *tls;
     lw_sink_session *sessions;
@@ -88,6 +92,10 @@ struct lw_sink {
     uint64_t next_file;
     char read_buf[SINK_READ_BYTES];
 };
+
+/* sink.c */
+/** lw_sink_session_gone - the last session may end a server that is finishing */
+void lw_sink_session_gone(lw_sink *s);
 
 /* config.c */
 LW_MUST_USE lw_code lw_sink_configure(lw_sink *s, const lw_sink_opts *opts, lw_error *err);
