@@ -44,6 +44,7 @@ lw_sink_session_end(lw_sink_session *c)
         c->next->prev = c->prev;
     s->n_sessions--;
     lw_sink_mail_reset(c);
+    lw_buf_deinit(&c->mail.data);
     lw_sink_login_reset(c);
     lw_smtp_server_free(c->engine);
     if (c->conn != NULL)
