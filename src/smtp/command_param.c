@@ -46,17 +46,18 @@ parse_size(param_ctx *c, lw_span v)
 static const lw_refusal *
 parse_body(param_ctx *c, lw_span v)
 {
-    if (lw_span_eq_nocase(v, LW_LIT("7BIT")))
-        c->mail->body_type = LW_BODY_7BIT;
-    else if (lw_span_eq_nocase(v, LW_LIT("8BITMIME")))
+    uint32_t needs = 0;
+
+    if (lw_span_eq_nocase(v, LW_LIT("8BITMIME"))) {
         c->mail->body_type = LW_BODY_8BITMIME;
-    else if (!lw_span_eq_nocase(v, LW_LIT("BINARYMIME")))
-        return &malformed;
-    else if ((c->rules->caps & LW_CAP_BINARYMIME) == 0)
-        return &unknown;
-    else
+        needs = LW_CAP_8BITMIME;
+    } else if (lw_span_eq_nocase(v, LW_LIT("BINARYMIME"))) {
         c->mail->body_type = LW_BODY_BINARYMIME;
-    return NULL;
+        needs = LW_CAP_BINARYMIME;
+    } else if (!lw_span_eq_nocase(v, LW_LIT("7BIT"))) {
+        return &malformed;
+    }
+    return (c->rules->caps & needs) == needs ? NULL : &unknown;
 }
 
 static const lw_refusal *

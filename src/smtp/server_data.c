@@ -48,8 +48,9 @@ take_body(lw_smtp_server *e, lw_span s)
         e->body_size += s.len;
     if (e->fail == NULL && e->o.size_max != 0 && e->body_size > e->o.size_max)
         e->fail = &too_big;
-    if (e->fail == NULL && e->o.reject_bare_lf && e->body_type != LW_BODY_BINARYMIME &&
-        has_bare_lf(s, e->is_after_cr))
+    /* looked for in too big a message as well: the reply must not depend on the pieces */
+    if ((e->fail == NULL || e->fail == &too_big) && e->o.reject_bare_lf &&
+        e->body_type != LW_BODY_BINARYMIME && has_bare_lf(s, e->is_after_cr))
         e->fail = &bare_lf;
     e->is_after_cr = s.ptr[s.len - 1] == '\r';
     e->armed_ms = e->now_ms;
