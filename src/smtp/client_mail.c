@@ -390,8 +390,10 @@ refuse_batch(lw_smtp *e, uint32_t i, lw_stage stage, const lw_reply *r)
         return LW_OK;
     s->is_failed = true;
     lw_smtp_sweep_reply(e, i, stage == LW_STAGE_MAIL ? RCPT_ALL : RCPT_BATCH, stage, r);
+    /* [RFC2920 3.1] "the client cannot assume that the DATA command will be rejected just because
+     * none of the RCPT TO commands worked": the answer to a DATA under way is waited for */
     if (e->cur == i && (s->phase == PHASE_RCPT || s->phase == PHASE_DATA ||
-                        (s->phase == PHASE_BODY && !s->uses_bdat)))
+                        (s->phase == PHASE_BODY && !s->uses_bdat && stage == LW_STAGE_DATA)))
         leave_slot(e, s);
     return LW_OK;
 }
