@@ -169,6 +169,8 @@ typedef struct lw_smtp_opts {
     bool no_pipelining;       /* never use PIPELINING                                      */
     bool no_chunking;         /* never use BDAT                                            */
     lw_smtp_timeouts timeouts;
+    bool is_by_hand;          /* never say EHLO unasked: after the greeting and after TLS the
+                                 engine is READY, and lw_smtp_command() says what comes next */
 } lw_smtp_opts;
 
 /** lw_smtp_opts_init - set all options to their defaults */
@@ -304,7 +306,8 @@ LW_API const char *lw_smtp_state_name(const lw_smtp *e);
 
 /* ---- what a caller can ask for ---------------------------------------------------------- */
 
-/** lw_smtp_starttls - send STARTTLS.  LW_OK; LW_ECAPABILITY: not offered; LW_EUSAGE: not idle. */
+/** lw_smtp_starttls - send STARTTLS.  LW_OK; LW_ECAPABILITY: not offered (by hand it is sent all
+ *  the same); LW_EUSAGE: not idle. */
 LW_API LW_MUST_USE lw_code lw_smtp_starttls(lw_smtp *e);
 /** lw_smtp_tls_done - TLS is up: capabilities are forgotten, EHLO is sent again.  Call it also
  *  (before any other call) on a connection with TLS from the first byte to permit REQUIRETLS. */

@@ -78,7 +78,10 @@ reply_to_connect(lw_smtp *e, const lw_reply *r)
         return odd_reply(e, LW_STAGE_GREETING, r);
     lw_smtp_put_event(e, (lw_event){ .kind = LW_EVENT_GREETING, .stage = LW_STAGE_GREETING,
                                      .reply = *r, .text = "" });
-    lw_smtp_send_ehlo(e);
+    if (e->opts.is_by_hand)
+        lw_smtp_set_state(e, STATE_READY);
+    else
+        lw_smtp_send_ehlo(e);
     return LW_OK;
 }
 
@@ -135,7 +138,7 @@ lw_smtp_starttls(lw_smtp *e)
 {
     if (e->state != STATE_READY || e->n_await > 0 || e->n_slots > 0 || e->tls_active)
         return LW_EUSAGE;
-    if ((e->caps.flags & LW_CAP_STARTTLS) == 0)
+    if ((e->caps.flags & LW_CAP_STARTTLS) == 0 && !e->opts.is_by_hand)
         return LW_ECAPABILITY;
     lw_smtp_out_text(e, LW_LIT("STARTTLS\r\n"));
     lw_smtp_await(e, AWAIT_STARTTLS, NO_SLOT);
@@ -169,7 +172,10 @@ lw_smtp_tls_done(lw_smtp *e)
     e->tls_active = true;
     /* [RFC3207 4.2] "The client MUST discard any knowledge obtained from the server" */
     forget_capabilities(e);
-    lw_smtp_send_ehlo(e);
+    if (e->opts.is_by_hand)
+        lw_smtp_set_state(e, STATE_READY);
+    else
+        lw_smtp_send_ehlo(e);
     return LW_OK;
 }
 
