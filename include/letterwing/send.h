@@ -140,6 +140,8 @@ LW_API unsigned lw_report_flights(const lw_report *r);       /* round trips wait
 LW_API double lw_report_seconds(const lw_report *r);
 /** lw_report_exit_code - what a command should exit with (sysexits.h, see the man page) */
 LW_API int lw_report_exit_code(const lw_report *r);
+/** lw_exit_code - the same for a failure that has no report: lw_session_open, lw_talk_*, a probe */
+LW_API int lw_exit_code(const lw_error *err);
 /** lw_report_note / _n_notes - wishes dropped because the server does not offer them, one
  *  sentence each */
 LW_API size_t lw_report_n_notes(const lw_report *r);

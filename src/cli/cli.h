@@ -6,7 +6,7 @@
  * command is one file with a page: its options as a table that parses, prints help and feeds
  * completions.  Shared parts: options.c, help.c, say.c (sentences for people, made safe for a
  * terminal), json_out.c, input.c (files and standard input), password.c, transcript.c,
- * connection.c (the options of every command that connects), codes.c (exit codes).
+ * connection.c (the options of every command that connects).
  */
 #ifndef LW_CLI_CLI_H
 #define LW_CLI_CLI_H
@@ -191,10 +191,5 @@ typedef struct cli_connection {
 int cli_connection_open(cli_connection *c, const char *url, lw_send_opts *o);
 /** cli_connection_close - wipe, close; code as from cli_transcript_close */
 int cli_connection_close(cli_connection *c, int code);
-
-/* ---- exit codes ---------------------------------------------------------------------------------------------- */
-
-/** cli_exit_code - of a failure that has no report (sysexits.h, as the man page tells) */
-int cli_exit_code(const lw_error *err);
 
 #endif

@@ -193,5 +193,5 @@ cli_compose(cli_send_args *a, lw_message *m)
     rc = a->message != NULL ? ready_message(a, m) : compose_body(a, m);
     if (rc != CLI_GO_ON)
         return rc;
-    return err->code == LW_OK ? CLI_GO_ON : cli_tell_failure(a, cli_exit_code(err), err);
+    return err->code == LW_OK ? CLI_GO_ON : cli_tell_failure(a, lw_exit_code(err), err);
 }

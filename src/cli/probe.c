@@ -207,7 +207,7 @@ look(args *a, const char *url)
                 print_json(p);
             else
                 print_text(p);
-            rc = cli_exit_code(&p->error);
+            rc = lw_exit_code(&p->error);
             if (p->error.code != LW_OK)
                 cli_error(rc, "%s", p->error.text);
         }

@@ -135,7 +135,7 @@ dry_run(const cli_send_args *a, lw_message *m)
 
     if (rc == LW_OK || rc == LW_EOUTPUT)
         return EX_OK; /* cli_finish() tells what is wrong with the output */
-    return cli_tell_failure(a, cli_exit_code(&err), &err);
+    return cli_tell_failure(a, lw_exit_code(&err), &err);
 }
 
 static int

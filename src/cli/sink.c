@@ -305,7 +305,7 @@ cli_sink(int argc, char **argv)
     if (rc == CLI_GO_ON)
         rc = fill(&a, &o, listen);
     if (rc == CLI_GO_ON && lw_sink_open(&o, &a.sink, &err) < 0)
-        rc = cli_error(err.code == LW_EOUTPUT ? EX_CANTCREAT : cli_exit_code(&err),
+        rc = cli_error(err.code == LW_EOUTPUT ? EX_CANTCREAT : lw_exit_code(&err),
                        "sink: %s", err.text);
     if (a.auth != NULL)
         explicit_bzero(a.auth, auth_len); /* the sink has its own copy */

@@ -147,7 +147,7 @@ converse(chat *c)
             continue;
         }
         if (rc < 0) {
-            code = cli_error(cli_exit_code(&err), "%s", err.text);
+            code = cli_error(lw_exit_code(&err), "%s", err.text);
             break;
         }
     }
@@ -170,7 +170,7 @@ end(chat *c)
         return cli_error(EX_DATAERR, "talk: the input ended inside the data of a message; "
                                      "the message was not sent");
     if (say(c, (lw_span){ "QUIT", 4 }, &err) < 0)
-        return cli_error(cli_exit_code(&err), "%s", err.text);
+        return cli_error(lw_exit_code(&err), "%s", err.text);
     return EX_OK;
 }
 
@@ -191,7 +191,7 @@ talk(args *a, const char *url)
         goto out;
     opened = a->bare ? lw_talk_open_bare(&o, &c.talk, &err) : lw_talk_open(&o, &c.talk, &err);
     if (opened < 0) {
-        rc = cli_error(cli_exit_code(&err), "%s", err.text);
+        rc = cli_error(lw_exit_code(&err), "%s", err.text);
         goto out;
     }
     if (!a->json && lw_talk_server(c.talk)->greeting != NULL)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* client/facts.c - what is known of a server, as a copy that lasts */
+#include "client/client_int.h"
+
+static const char *
+or_empty(const char *s)
+{
+    return s == NULL ? "" : s;
+}
+
+static void
+copy_chain(lw_pool *pool, lw_tls_facts *to, const lw_tls_facts *from)
+{
+    size_t bytes = from->n_chain * sizeof *from->chain;
+    /* the pool does not align: room for the worst case */
+    char *room = lw_pool_room(pool, bytes + _Alignof(lw_certificate));
+    lw_certificate *chain;
+
+    to->chain = NULL;
+    to->n_chain = 0;
+    if (room == NULL || from->n_chain == 0)
+        return;
+    room += -(uintptr_t)room & (_Alignof(lw_certificate) - 1);
+    chain = (lw_certificate *)(void *)room;
+    for (size_t i = 0; i < from->n_chain; i++) {
+        chain[i] = from->chain[i];
+        chain[i].subject = or_empty(lw_pool_str(pool, from->chain[i].subject));
+        chain[i].issuer = or_empty(lw_pool_str(pool, from->chain[i].issuer));
+    }
+    to->chain = chain;
+    to->n_chain = from->n_chain;
+}
+
+void
+lw_facts_copy_tls(lw_pool *pool, lw_tls_facts *to, const lw_tls_facts *from)
+{
+    *to = *from;
+    to->version = lw_pool_str(pool, from->version);
+    to->cipher = lw_pool_str(pool, from->cipher);
+    to->problem = lw_pool_str(pool, from->problem);
+    copy_chain(pool, to, from);
+}
+
+void
+lw_facts_copy(lw_pool *pool, lw_server_facts *to, const lw_server_facts *from)
+{
+    to->host = lw_pool_str(pool, from->host);
+    to->port = from->port;
+    to->address = lw_pool_str(pool, from->address);
+    to->greeting = lw_pool_str(pool, from->greeting);
+    to->auth = lw_pool_str(pool, from->auth);
+    lw_facts_copy_tls(pool, &to->tls, &from->tls);
+}

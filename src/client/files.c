@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client/files.c - files as sources of a message, and the message as octets
+ *
+ * mime/ makes no system call: it pulls through an lw_source.  A file is opened when the message
+ * is rendered and read while it is sent; what is no regular file is refused, because it has no
+ * size, might never end, and cannot be read twice.
+ */
+#include "client/client_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct file {
+    const lw_alloc *alloc;
+    int fd;        /* -1 = closed */
+    char path[];
+} file;
+
+static lw_code
+fail(const file *f, const char *what, int os_err, lw_error *err)
+{
+    char text[128] = "";
+
+    lw_fail(err, LW_ESOURCE, LW_STAGE_COMPOSE, "%s: %s%s%s", f->path, what,
+            os_err != 0 ? ": " : "",
+            os_err != 0 ? strerror_r(os_err, text, sizeof text) : "");
+    if (err != NULL)
+        err->os_err = os_err;
+    return LW_ESOURCE;
+}
+
+static void
+close_file(void *ctx)
+{
+    file *f = ctx;
+
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+}
+
+static lw_code
+open_file(void *ctx, uint64_t *size, lw_error *err)
+{
+    file *f = ctx;
+    struct stat st;
+
+    close_file(f);
+    /* O_NONBLOCK: a FIFO that nobody writes must not hold us up before it is refused */
+    if ((f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0)
+        return fail(f, "cannot be opened", errno, err);
+    if (fstat(f->fd, &st) != 0)
+        return fail(f, "cannot be read", errno, err);
+    if (S_ISDIR(st.st_mode))
+        return fail(f, "is a directory, not a file", 0, err);
+    if (!S_ISREG(st.st_mode))
+        return fail(f, "is no regular file", 0, err);
+    *size = (uint64_t)st.st_size;
+    return LW_OK;
+}
+
+static lw_code
+read_file(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err)
+{
+    file *f = ctx;
+    ssize_t got;
+
+    do
+        got = read(f->fd, buf, cap);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return fail(f, "cannot be read", errno, err);
+    *n = (size_t)got;
+    return LW_OK;
+}
+
+static void
+free_file(void *ctx)
+{
+    file *f = ctx;
+
+    close_file(f);
+    lw_release(f->alloc, f);
+}
+
+static lw_code
+file_source(lw_message *m, const char *path, lw_source *out)
+{
+    const lw_alloc *alloc = lw_message_alloc(m);
+    size_t n = strlen(path) + 1;
+    file *f = lw_malloc(alloc, sizeof *f + n);
+    lw_error err;
+
+    if (f == NULL) {
+        lw_fail(&err, LW_ENOMEM, LW_STAGE_COMPOSE, "out of memory");
+        return lw_message_fail(m, &err);
+    }
+    f->alloc = alloc;
+    f->fd = -1;
+    memcpy(f->path, path, n);
+    *out = (lw_source){ open_file, read_file, close_file, free_file, f };
+    return LW_OK;
+}
+
+static lw_code
+refuse_null(lw_message *m, const char *field)
+{
+    lw_error err;
+
+    lw_fail(&err, LW_EUSAGE, LW_STAGE_COMPOSE, "%s: no path was given", field);
+    return m == NULL ? LW_EUSAGE : lw_message_fail(m, &err);
+}
+
+lw_code
+lw_message_attach_file_as(lw_message *m, const char *path, const lw_attachment *how)
+{
+    lw_source source;
+    lw_code rc;
+
+    if (m == NULL || path == NULL)
+        return refuse_null(m, "attachment");
+    if ((rc = file_source(m, path, &source)) < 0)
+        return rc;
+    if ((rc = lw_message_attach_source(m, source, path, how)) < 0)
+        free_file(source.ctx);
+    return rc;
+}
+
+lw_code
+lw_message_attach_file(lw_message *m, const char *path)
+{
+    return lw_message_attach_file_as(m, path, NULL);
+}
+
+lw_code
+lw_message_raw_file(lw_message *m, const char *path)
+{
+    lw_source source;
+    lw_code rc;
+
+    if (m == NULL || path == NULL)
+        return refuse_null(m, "message");
+    if ((rc = file_source(m, path, &source)) < 0)
+        return rc;
+    if ((rc = lw_message_raw_source(m, source, path)) < 0)
+        free_file(source.ctx);
+    return rc;
+}
+
+/* ---- the message as octets ---------------------------------------------------------------------- */
+
+static lw_code
+write_body(lw_body *body, lw_code (*write)(void *ctx, const char *p, size_t n), void *ctx)
+{
+    lw_span span;
+    lw_code rc, written;
+
+    do {
+        if ((rc = body->next(body->ctx, &span)) < 0)
+            return rc;
+        if (span.len > 0 && (written = write(ctx, span.ptr, span.len)) < 0)
+            return written;
+    } while (rc != LW_DONE);
+    return LW_OK;
+}
+
+lw_code
+lw_message_write(lw_message *m, lw_code (*write)(void *ctx, const char *p, size_t n), void *ctx,
+                 lw_error *err)
+{
+    lw_rendering *rendering = NULL;
+    lw_render_opts now;
+    char host[256];
+    lw_code rc;
+
+    lw_error_clear(err);
+    lw_render_now(&now, host, sizeof host);
+    if ((rc = lw_rendering_new(m, &now, &rendering, err)) < 0)
+        return rc;
+    rc = write_body(lw_rendering_body(rendering), write, ctx);
+    if (rc < 0 && err != NULL) {
+        if (lw_rendering_error(rendering)->code < 0)
+            *err = *lw_rendering_error(rendering);
+        else
+            lw_fail(err, rc, LW_STAGE_COMPOSE, "%s", lw_code_text(rc));
+    }
+    lw_rendering_free(rendering);
+    return rc;
+}

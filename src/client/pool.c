@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client/pool.c - text that lives as long as its owner
+ *
+ * A report of 100,000 recipients holds as many addresses: they are kept by the block, so that
+ * neither making nor freeing one costs an allocation for each.
+ */
+#include "client/client_int.h"
+
+#define BLOCK_BYTES 1024
+#define BLOCK_BYTES_MAX 65536
+
+typedef struct lw_pool_block {
+    struct lw_pool_block *next;
+    size_t cap;
+    char text[];
+} block;
+
+void
+lw_pool_init(lw_pool *p, const lw_alloc *alloc)
+{
+    *p = (lw_pool){ .alloc = alloc };
+}
+
+void
+lw_pool_deinit(lw_pool *p)
+{
+    while (p->blocks != NULL) {
+        block *b = p->blocks;
+
+        p->blocks = b->next;
+        lw_release(p->alloc, b);
+    }
+    p->used = 0;
+}
+
+/* each block is twice the one before, so that there are few of them */
+static bool
+add_block(lw_pool *p, size_t n)
+{
+    size_t cap = p->blocks == NULL ? BLOCK_BYTES : p->blocks->cap * 2, total;
+    block *b;
+
+    if (cap > BLOCK_BYTES_MAX)
+        cap = BLOCK_BYTES_MAX;
+    if (cap < n)
+        cap = n;
+    if (!lw_add_size(&total, sizeof *b, cap) || (b = lw_malloc(p->alloc, total)) == NULL)
+        return false;
+    b->next = p->blocks;
+    b->cap = cap;
+    p->blocks = b;
+    p->used = 0;
+    return true;
+}
+
+char *
+lw_pool_room(lw_pool *p, size_t n)
+{
+    char *room;
+
+    if ((p->blocks == NULL || p->blocks->cap - p->used < n) && !add_block(p, n))
+        return NULL;
+    room = p->blocks->text + p->used;
+    p->used += n;
+    return room;
+}
+
+const char *
+lw_pool_span(lw_pool *p, lw_span s)
+{
+    char *copy = s.len == SIZE_MAX ? NULL : lw_pool_room(p, s.len + 1);
+
+    if (copy == NULL)
+        return NULL;
+    if (s.len > 0)
+        memcpy(copy, s.ptr, s.len);
+    copy[s.len] = '\0';
+    return copy;
+}
+
+const char *
+lw_pool_str(lw_pool *p, const char *s)
+{
+    return s == NULL ? NULL : lw_pool_span(p, lw_span_str(s));
+}

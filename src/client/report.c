@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client/report.c - what became of every recipient
+ *
+ * Made before anything is sent, with a place and an address for each recipient: from then on an
+ * outcome can always be noted, also when memory is out (then only its text is missing).
+ */
+#include "client/client_int.h"
+
+#include <stdio.h>
+
+static const char no_text[] = "";
+
+lw_report *
+lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
+{
+    lw_report *r;
+    size_t n = env == NULL ? 0 : env->n_rcpts;
+
+    alloc = lw_alloc_or_default(alloc);
+    if ((r = lw_zalloc(alloc, sizeof *r)) == NULL)
+        return NULL;
+    r->alloc = *alloc;
+    lw_pool_init(&r->pool, &r->alloc);
+    r->began_ns = uv_hrtime();
+    r->message_id = no_text;
+    if (n > 0 && (r->results = lw_zalloc_array(alloc, n, sizeof *r->results)) == NULL)
+        goto fail;
+    for (r->n = 0; r->n < n; r->n++) {
+        lw_result *one = &r->results[r->n];
+
+        *one = (lw_result){ .outcome = LW_OUTCOME_UNSENT, .text = no_text };
+        if ((one->address = lw_pool_str(&r->pool, env->rcpts[r->n].address)) == NULL)
+            goto fail;
+    }
+    return r;
+fail:
+    lw_report_free(r);
+    return NULL;
+}
+
+void
+lw_report_free(lw_report *r)
+{
+    lw_alloc alloc;
+
+    if (r == NULL)
+        return;
+    alloc = r->alloc;
+    lw_pool_deinit(&r->pool);
+    lw_release(&alloc, r->results);
+    lw_release(&alloc, r);
+}
+
+/* a thousand recipients often share one answer: it is kept once */
+static const char *
+keep_text(lw_report *r, lw_span text)
+{
+    const char *copy;
+
+    if (r->has_reply && lw_span_eq(text, lw_span_str(r->reply.text)))
+        return r->reply.text;
+    copy = lw_pool_span(&r->pool, text);
+    return copy == NULL ? "(out of memory for this text)" : copy;
+}
+
+/* the reply that decided: one after the data outweighs a refusal before it */
+static void
+keep_reply(lw_report *r, const lw_result *one)
+{
+    if (one->code == 0 || (r->has_reply && r->reply.stage == LW_STAGE_DATA &&
+                           one->stage != LW_STAGE_DATA))
+        return;
+    r->reply = *one;
+    r->has_reply = true;
+}
+
+void
+lw_report_rcpt(lw_report *r, const lw_event *ev)
+{
+    lw_result *one;
+    lw_span text = ev->reply.code != 0 ? ev->reply.text : lw_span_str(ev->text);
+
+    if (LW_NEVER(ev->rcpt >= r->n))
+        return;
+    one = &r->results[ev->rcpt];
+    one->outcome = ev->outcome;
+    one->stage = ev->stage;
+    one->code = ev->reply.code;
+    one->enhanced = ev->reply.enhanced;
+    one->text = keep_text(r, text);
+    keep_reply(r, one);
+}
+
+void
+lw_report_note_fmt(lw_report *r, const char *fmt, ...)
+{
+    char raw[LW_ERROR_TEXT_MAX], text[LW_ERROR_TEXT_MAX];
+    va_list ap;
+
+    if (r->n_notes == LW_COUNT(r->notes))
+        return;
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof raw, fmt, ap);
+    va_end(ap);
+    lw_print_safe(text, sizeof text, lw_span_str(raw));
+    if ((r->notes[r->n_notes] = lw_pool_str(&r->pool, text)) != NULL)
+        r->n_notes++;
+}
+
+void
+lw_report_dropped(lw_report *r, uint32_t caps)
+{
+    static const struct {
+        uint32_t cap;
+        const char *text;
+    } wishes[] = {
+        { LW_CAP_DSN, "the server does not offer DSN: no delivery reports were asked for" },
+        { LW_CAP_MT_PRIORITY, "the server does not offer MT-PRIORITY: the priority was left out" },
+        { LW_CAP_AUTH, "the server does not offer AUTH: the AUTH parameter was left out" },
+        { LW_CAP_DELIVERBY, "the server does not offer DELIVERBY: the time was left out" },
+    };
+
+    for (size_t i = 0; i < LW_COUNT(wishes); i++)
+        if (caps & wishes[i].cap)
+            lw_report_note_fmt(r, "%s", wishes[i].text);
+}
+
+bool
+lw_report_all_unsent(const lw_report *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->results[i].outcome != LW_OUTCOME_UNSENT)
+            return false;
+    return true;
+}
+
+/* recipients that never came to a stage of their own share the fate of the whole */
+static void
+tell_the_rest(lw_report *r)
+{
+    const char *text = NULL;
+
+    for (size_t i = 0; i < r->n; i++) {
+        lw_result *one = &r->results[i];
+
+        if (one->outcome != LW_OUTCOME_UNSENT || one->text[0] != '\0')
+            continue;
+        if (text == NULL)
+            text = keep_text(r, lw_span_str(r->error.text));
+        one->text = text;
+        one->stage = r->error.stage;
+    }
+}
+
+void
+lw_report_close(lw_report *r, const lw_session *s)
+{
+    if (s != NULL && s->n_urls > 0) {
+        lw_facts_copy(&r->pool, &r->server, &s->facts);
+        if (s->skipped.code != LW_OK)
+            lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
+    }
+    tell_the_rest(r);
+    lw_result_judge(r);
+    r->seconds = (double)(uv_hrtime() - r->began_ns) / 1e9;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------ */
+
+static const lw_error out_of_memory = { .code = LW_ENOMEM, .text = "out of memory" };
+
+const lw_error *
+lw_report_error(const lw_report *r)
+{
+    return r == NULL ? &out_of_memory : &r->error;
+}
+
+const char *
+lw_report_text(const lw_report *r)
+{
+    return r == NULL ? out_of_memory.text : r->text;
+}
+
+size_t
+lw_report_n_results(const lw_report *r)
+{
+    return r == NULL ? 0 : r->n;
+}
+
+const lw_result *
+lw_report_result(const lw_report *r, size_t i)
+{
+    return r == NULL || i >= r->n ? NULL : &r->results[i];
+}
+
+const lw_result *
+lw_report_reply(const lw_report *r)
+{
+    return r == NULL || !r->has_reply ? NULL : &r->reply;
+}
+
+const lw_server_facts *
+lw_report_server(const lw_report *r)
+{
+    return r == NULL ? NULL : &r->server;
+}
+
+const char *
+lw_report_message_id(const lw_report *r)
+{
+    return r == NULL ? "" : r->message_id;
+}
+
+uint64_t
+lw_report_size(const lw_report *r)
+{
+    return r == NULL ? 0 : r->size;
+}
+
+unsigned
+lw_report_flights(const lw_report *r)
+{
+    return r == NULL ? 0 : r->flights;
+}
+
+double
+lw_report_seconds(const lw_report *r)
+{
+    return r == NULL ? 0 : r->seconds;
+}
+
+size_t
+lw_report_n_notes(const lw_report *r)
+{
+    return r == NULL ? 0 : r->n_notes;
+}
+
+const char *
+lw_report_note(const lw_report *r, size_t i)
+{
+    return r == NULL || i >= r->n_notes ? NULL : r->notes[i];
+}

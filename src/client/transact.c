@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client/transact.c - one transaction over a session, into a report
+ *
+ * A connection that died while it was idle costs nothing: as long as nothing can have been
+ * accepted, the transaction goes over a new one, once.  What is `uncertain` is never sent again.
+ */
+#include "client/client_int.h"
+
+/* why the transaction failed, when no reply says it */
+static void
+keep_failure(lw_report *r, const lw_event *ev, const lw_error *source_error)
+{
+    if (ev->code == LW_ESOURCE && source_error != NULL && source_error->code < 0)
+        r->error = *source_error;
+    else
+        lw_fail(&r->error, ev->code, ev->stage, "%s",
+                ev->text[0] != '\0' ? ev->text : lw_code_text(ev->code));
+}
+
+static void
+take_event(lw_report *r, const lw_event *ev, const lw_error *source_error)
+{
+    if (ev->kind == LW_EVENT_RCPT)
+        lw_report_rcpt(r, ev);
+    if (ev->kind != LW_EVENT_DONE)
+        return;
+    lw_report_dropped(r, ev->dropped);
+    if (ev->code < 0)
+        keep_failure(r, ev, source_error);
+}
+
+/* until DONE, or with QUIT on its way until the end */
+static void
+follow(lw_session *s, bool is_last, const lw_error *source_error, lw_report *r)
+{
+    bool is_done = false;
+    lw_event ev;
+
+    while ((!is_done || is_last) && lw_link_next(&s->link, &ev) == LW_OK) {
+        take_event(r, &ev, source_error);
+        is_done = is_done || ev.kind == LW_EVENT_DONE;
+    }
+    if (lw_smtp_error(s->link.engine)->code < 0 && r->error.code < 0 &&
+        r->error.code != LW_ESOURCE)
+        (void)lw_session_lost(s, &r->error);
+}
+
+static lw_code
+submit(lw_session *s, lw_envelope *env, lw_body *body, lw_error *err)
+{
+    lw_code rc;
+
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        env->rcpts[i].state = 0; /* it may have been used with another engine */
+    if ((rc = lw_smtp_submit(s->link.engine, env, body, NULL)) == LW_OK)
+        return LW_OK;
+    return lw_fail(err, rc < 0 ? rc : LW_EUSAGE, LW_STAGE_COMPOSE, "%s",
+                   rc == LW_EADDRESS ? "an address or parameter of the envelope is malformed or "
+                                       "too long"
+                   : env->n_rcpts == 0 ? "the message has no recipient: add one with to, cc "
+                                         "or bcc"
+                                       : "the envelope cannot be sent");
+}
+
+static void
+attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
+        const lw_error *source_error, lw_report *r)
+{
+    unsigned flights = s->is_fresh ? 0 : lw_smtp_flights(s->link.engine);
+
+    if (submit(s, env, body, &r->error) < 0)
+        return;
+    if (is_last)
+        (void)lw_smtp_quit(s->link.engine);
+    follow(s, is_last, source_error, r);
+    r->flights = lw_smtp_flights(s->link.engine) - flights;
+    if (r->error.code < 0 && r->error.stage != LW_STAGE_COMPOSE)
+        lw_session_explain(s, &r->error);
+}
+
+/* nothing can have been accepted, and the reason is the age of the connection, not the message */
+static bool
+may_try_again(const lw_session *s, bool was_fresh, const lw_body *body, const lw_report *r)
+{
+    bool is_reason = r->error.code == LW_ELOST || r->error.code == LW_ELIMIT ||
+                     r->error.reply_code == 421;
+
+    return !was_fresh && is_reason && body->rewind != NULL && lw_report_all_unsent(r) &&
+           uv_now(&s->link.loop) < s->link.deadline_ms;
+}
+
+static bool
+connect_if_needed(lw_session *s, lw_report *r)
+{
+    if (s->is_up && lw_link_is_alive(&s->link))
+        return true;
+    lw_session_hang_up(s);
+    return lw_session_connect(s, &r->error) >= 0;
+}
+
+void
+lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
+            const lw_error *source_error, lw_report *r)
+{
+    bool was_fresh;
+
+    if (!connect_if_needed(s, r))
+        return;
+    was_fresh = s->is_fresh;
+    attempt(s, env, body, is_last, source_error, r);
+    if (may_try_again(s, was_fresh, body, r) && body->rewind(body->ctx) == LW_OK) {
+        lw_session_hang_up(s);
+        lw_error_clear(&r->error);
+        if (lw_session_connect(s, &r->error) >= 0)
+            attempt(s, env, body, is_last, source_error, r);
+    }
+    s->is_fresh = false;
+    if (s->link.engine == NULL || lw_smtp_want(s->link.engine) == 0 || is_last)
+        lw_session_hang_up(s);
+}
