@@ -87,6 +87,11 @@ typedef enum lw_conn_event {
  *  lw_conn_* function, lw_conn_close too. */
 typedef void (*lw_conn_cb)(void *ctx, lw_conn *c, lw_conn_event what);
 
+/** lw_lookup_fn - find the addresses of a name; runs on a thread of its own and may block, also
+ *  after the connection was closed: ctx must live as long */
+struct lw_lookup;
+typedef void (*lw_lookup_fn)(void *ctx, const char *host, uint16_t port, struct lw_lookup *found);
+
 typedef struct lw_conn_opts {
     const lw_alloc *alloc;
     const char *host;            /* name or literal address; NULL = path                     */
@@ -96,6 +101,8 @@ typedef struct lw_conn_opts {
     bool implicit_tls;
     uint64_t timeout_ms;         /* until LW_CONN_OPEN; 0 = 30,000                           */
     uint32_t attempt_delay_ms;   /* RFC 8305 5 Connection Attempt Delay; 0 = 250             */
+    lw_lookup_fn lookup;         /* NULL = getaddrinfo; tests give addresses of their own    */
+    void *lookup_ctx;
 } lw_conn_opts;
 
 /** lw_conn_open - begin to connect: resolve, race the addresses (RFC 8305), TLS if implicit.  LW_OK:
