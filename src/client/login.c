@@ -109,11 +109,8 @@ fail_no_mechanism(const login *g)
                        s->facts.tls.active ? "" : " without TLS");
     if (!lw_session_may_show_secret(s) && choose(g, true) != NULL)
         return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH,
-                       "the password would travel %s, and was not sent: use %s, or write "
-                       "?insecure-auth=yes if everybody on the way may read it",
-                       s->facts.tls.active ? "to a server whose certificate does not verify"
-                                           : "in clear",
-                       s->facts.tls.active ? "a certificate that does" : "smtps:// or tls://");
+                       "the password would go to a server whose certificate does not verify, and "
+                       "was not sent: trust its certificate, or write ?insecure-auth=yes");
     if (g->who.user != NULL && g->who.password == NULL && !g->who.has_client_cert)
         return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH, "there is a user to log in, but no "
                        "password");
@@ -236,11 +233,24 @@ is_worth_another(const login *g, lw_code rc)
            lw_smtp_want(g->s->link.engine) != 0;
 }
 
+/* Even a login that does not show the password can be listened to, and guessed at leisure. */
+static bool
+is_in_clear(const lw_session *s)
+{
+    const lw_url *url = lw_session_url(s);
+
+    return !s->facts.tls.active && !url->insecure_auth && url->path == NULL;
+}
+
 static lw_code
 log_in(login *g)
 {
     lw_code rc = LW_OK;
 
+    if (is_in_clear(g->s) && g->s->offered_auth != NULL && g->s->offered_auth[0] != '\0')
+        return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH,
+                       "the login would travel in clear, and was not sent: use smtps:// or "
+                       "tls://, or write ?insecure-auth=yes if everybody on the way may read it");
     g->mechanism = choose(g, lw_session_may_show_secret(g->s));
     if (g->mechanism == NULL)
         return fail_no_mechanism(g);

@@ -117,26 +117,42 @@ remedy(const lw_error *err)
     }
 }
 
+/* the failure is one of the dialogue: who, and where in it, makes the sentence clear */
+static bool
+is_of_dialogue(lw_code code)
+{
+    return code == LW_ELOST || code == LW_ETIMEOUT || code == LW_EPROTO || code == LW_EREPLY ||
+           code == LW_ECANCELED;
+}
+
+/* what net/ and mime/ say names its host or file already */
+static bool
+is_complete(const lw_error *err)
+{
+    return err->stage == LW_STAGE_NONE || err->stage == LW_STAGE_COMPOSE ||
+           err->stage == LW_STAGE_RESOLVE || err->stage == LW_STAGE_CONNECT ||
+           err->stage == LW_STAGE_TLS || err->code == LW_ESOURCE;
+}
+
 void
 lw_result_explain(lw_error *err, const char *server, const lw_link *link)
 {
     char text[LW_ERROR_TEXT_MAX];
-    const char *foreign = link != NULL && err->stage == LW_STAGE_GREETING &&
-                                  err->code == LW_EPROTO
-                              ? foreign_speaker(link) : NULL;
+    const char *foreign = link == NULL || err->stage != LW_STAGE_GREETING ||
+                                  err->code == LW_EREPLY
+                              ? NULL : foreign_speaker(link);
     lw_error was = *err;
 
-    if (err->stage == LW_STAGE_NONE || err->stage == LW_STAGE_RESOLVE ||
-        err->stage == LW_STAGE_CONNECT || err->stage == LW_STAGE_TLS)
-        return; /* what net/ says names the host itself */
+    if (is_complete(err))
+        return;
     snprintf(text, sizeof text, "%s", err->text);
     if (foreign != NULL)
-        lw_fail(err, was.code, was.stage, "%s: %s", server, foreign);
-    else if (was.code == LW_ETLS || was.code == LW_EAUTH)
-        lw_fail(err, was.code, was.stage, "%s: %s", server, text);
-    else
+        lw_fail(err, LW_EPROTO, was.stage, "%s: %s", server, foreign);
+    else if (is_of_dialogue(was.code))
         lw_fail(err, was.code, was.stage, "%s: %s%s%s", server, text, where(was.stage),
                 remedy(&was));
+    else
+        lw_fail(err, was.code, was.stage, "%s: %s", server, text);
     err->retry = was.retry;
     err->reply_code = was.reply_code;
     err->enhanced = was.enhanced;

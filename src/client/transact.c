@@ -7,13 +7,11 @@
  */
 #include "client/client_int.h"
 
-/* why the transaction failed, when no reply says it */
+/* why something was not sent, when no reply says it: the first sentence counts */
 static void
-keep_failure(lw_report *r, const lw_event *ev, const lw_error *source_error)
+keep_failure(lw_report *r, const lw_event *ev)
 {
-    if (ev->code == LW_ESOURCE && source_error != NULL && source_error->code < 0)
-        r->error = *source_error;
-    else
+    if (ev->code < 0 && ev->reply.code == 0 && r->error.code == LW_OK)
         lw_fail(&r->error, ev->code, ev->stage, "%s",
                 ev->text[0] != '\0' ? ev->text : lw_code_text(ev->code));
 }
@@ -21,13 +19,16 @@ keep_failure(lw_report *r, const lw_event *ev, const lw_error *source_error)
 static void
 take_event(lw_report *r, const lw_event *ev, const lw_error *source_error)
 {
-    if (ev->kind == LW_EVENT_RCPT)
+    if (ev->kind == LW_EVENT_RCPT) {
         lw_report_rcpt(r, ev);
+        keep_failure(r, ev);
+    }
     if (ev->kind != LW_EVENT_DONE)
         return;
     lw_report_dropped(r, ev->dropped);
-    if (ev->code < 0)
-        keep_failure(r, ev, source_error);
+    keep_failure(r, ev);
+    if (ev->code == LW_ESOURCE && source_error != NULL && source_error->code < 0)
+        r->error = *source_error; /* it names the file */
 }
 
 /* until DONE, or with QUIT on its way until the end */

@@ -131,7 +131,7 @@ class Clients(Case):
             done = call(openssl, 's_client', '-starttls', 'smtp', '-connect',
                         f'127.0.0.1:{sink.port}', '-CAfile', sink.ca, '-verify_return_error',
                         '-verify_ip', '127.0.0.1', '-quiet', '-no_ign_eof', stdin=b'QUIT\r\n')
-            self.assertIn(b'250', done.stdout)
+            self.assertIn(b'250', done.stdout + done.stderr)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_session.c - sessions over real connections: reuse, reconnection, servers in order, logins,
+ * the tutorial's function
+ */
+#include "support/test.h"
+
+#include <letterwing/letterwing.h>
+#include <letterwing/sink.h>
+
+#include "support/peer.h"
+
+#define PLAIN_EHLO "250-peer\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
+
+static lw_message *
+compose(const char *to)
+{
+    lw_message *m = lw_message_new();
+
+    assert_non_null(m);
+    (void)lw_message_from(m, "ann@example.com");
+    (void)lw_message_to(m, to);
+    (void)lw_message_text(m, "text\n");
+    assert_int_equal(lw_message_error(m)->code, LW_OK);
+    return m;
+}
+
+typedef struct target {
+    char text[2][64];
+    const char *servers[2];
+    lw_send_opts opts;
+} target;
+
+static void
+aim(target *t, uint16_t port)
+{
+    memset(t, 0, sizeof *t);
+    lw_send_opts_init(&t->opts);
+    snprintf(t->text[0], sizeof t->text[0], "smtp://127.0.0.1:%u", port);
+    t->servers[0] = t->text[0];
+    t->opts.servers = t->servers;
+    t->opts.n_servers = 1;
+}
+
+static lw_report *
+send_one(lw_session *s, const char *to)
+{
+    lw_message *m = compose(to);
+    lw_report *r = NULL;
+
+    (void)lw_session_send(s, m, &r);
+    lw_message_free(m);
+    assert_non_null(r);
+    return r;
+}
+
+static void
+expect(lw_session *s, const char *to, const char *outcome)
+{
+    lw_report *r = send_one(s, to);
+
+    assert_string_equal(lw_report_outcome(r), outcome);
+    lw_report_free(r);
+}
+
+static lw_session *
+open_session(const target *t)
+{
+    lw_session *s = NULL;
+    lw_error err;
+
+    if (lw_session_open(&t->opts, &s, &err) != LW_OK)
+        fail_msg("%s", err.text);
+    return s;
+}
+
+/* ---- reuse ------------------------------------------------------------------------------------ */
+
+static void
+test_session__many_messages_one_connection(void **state)
+{
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    target t;
+    lw_session *s;
+
+    (void)state;
+    peer_start(&p);
+    aim(&t, p.port);
+    s = open_session(&t);
+    for (int i = 0; i < 20; i++)
+        expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    peer_stop(&p);
+    assert_int_equal(p.connections, 1);
+    assert_int_equal(p.stored, 20);
+}
+
+/* the server closes after each second message without a word: no message is lost, none is sent
+ * twice, and nobody hears of it */
+static void
+test_session__server_closes_when_idle_reconnects(void **state)
+{
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX, .close_after = 2 };
+    target t;
+    lw_session *s;
+
+    (void)state;
+    peer_start(&p);
+    aim(&t, p.port);
+    s = open_session(&t);
+    for (int i = 0; i < 9; i++)
+        expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    peer_stop(&p);
+    assert_int_equal(p.stored, 9);
+    assert_int_equal(p.connections, 5);
+}
+
+static void
+test_session__mailmax_reached_new_session(void **state)
+{
+    peer p = { .ehlo = "250-peer\r\n250-PIPELINING\r\n250 LIMITS MAILMAX=3\r\n",
+               .budget = SIZE_MAX };
+    target t;
+    lw_session *s;
+
+    (void)state;
+    peer_start(&p);
+    aim(&t, p.port);
+    s = open_session(&t);
+    for (int i = 0; i < 7; i++)
+        expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    peer_stop(&p);
+    assert_int_equal(p.stored, 7);
+    assert_int_equal(p.connections, 3);
+}
+
+static int
+count_message(void *ctx, const lw_captured *m, const char **text)
+{
+    (void)text;
+    *(unsigned *)ctx += (unsigned)m->n_rcpts;
+    return 0;
+}
+
+static void
+test_session__refused_recipient_leaves_it_usable(void **state)
+{
+    lw_sink *sink = NULL;
+    lw_sink_opts so;
+    unsigned n = 0;
+    lw_error err;
+    target t;
+    lw_session *s;
+    lw_report *r;
+
+    (void)state;
+    lw_sink_opts_init(&so);
+    so.reject = "bad@example.org";
+    so.on_message = count_message;
+    so.ctx = &n;
+    assert_int_equal(lw_sink_open(&so, &sink, &err), LW_OK);
+    assert_int_equal(lw_sink_start(sink), LW_OK);
+    aim(&t, lw_sink_port(sink));
+    s = open_session(&t);
+    r = send_one(s, "bob@example.org, bad@example.org, eve@example.org");
+    assert_string_equal(lw_report_outcome(r), "partial");
+    assert_int_equal(lw_report_result(r, 0)->outcome, LW_OUTCOME_ACCEPTED);
+    assert_int_equal(lw_report_result(r, 1)->outcome, LW_OUTCOME_REJECTED);
+    assert_int_equal(lw_report_result(r, 1)->stage, LW_STAGE_RCPT);
+    assert_int_equal(lw_report_result(r, 1)->code, 550);
+    assert_int_equal(lw_report_result(r, 2)->outcome, LW_OUTCOME_ACCEPTED);
+    assert_int_equal(lw_report_exit_code(r), 69);
+    assert_non_null(strstr(lw_report_text(r), "bad@example.org was rejected"));
+    lw_report_free(r);
+    expect(s, "bad@example.org", "rejected");
+    expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    lw_sink_stop(sink);
+    lw_sink_free(sink);
+    assert_int_equal(n, 3);
+}
+
+/* ---- servers in order ---------------------------------------------------------------------------- */
+
+/* the first server refuses at its greeting, the second takes the message; a note tells */
+static void
+test_send__first_server_unusable_next_is_tried(void **state)
+{
+    peer dead = { .ehlo = "421 4.3.2 not now\r\n", .budget = SIZE_MAX };
+    peer good = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    lw_message *m = compose("bob@example.org");
+    lw_report *r = NULL;
+    target t;
+
+    (void)state;
+    peer_start(&dead);
+    peer_start(&good);
+    aim(&t, dead.port);
+    snprintf(t.text[1], sizeof t.text[1], "smtp://127.0.0.1:%u", good.port);
+    t.servers[1] = t.text[1];
+    t.opts.n_servers = 2;
+    assert_int_equal(lw_send_with(&t.opts, m, &r), LW_OK);
+    assert_int_equal(lw_report_server(r)->port, good.port);
+    assert_int_equal(lw_report_n_notes(r), 1);
+    assert_non_null(strstr(lw_report_note(r, 0), "not now"));
+    lw_report_free(r);
+    lw_message_free(m);
+    peer_stop(&dead);
+    peer_stop(&good);
+    assert_int_equal(good.stored, 1);
+    assert_int_equal(dead.connections, 1);
+}
+
+/* a refused message is the message's fault: no other server is asked */
+static void
+test_send__refused_login_no_other_server(void **state)
+{
+    peer first = { .ehlo = "250-peer\r\n250 AUTH PLAIN\r\n", .budget = SIZE_MAX };
+    peer second = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    lw_message *m = compose("bob@example.org");
+    lw_report *r = NULL;
+    target t;
+
+    (void)state;
+    peer_start(&first);
+    peer_start(&second);
+    aim(&t, first.port);
+    snprintf(t.text[0], sizeof t.text[0], "plain://ann:secret@127.0.0.1:%u", first.port);
+    snprintf(t.text[1], sizeof t.text[1], "smtp://127.0.0.1:%u", second.port);
+    t.servers[1] = t.text[1];
+    t.opts.n_servers = 2;
+    assert_int_equal(lw_send_with(&t.opts, m, &r), LW_EAUTH);
+    assert_int_equal(lw_report_error(r)->reply_code, 535);
+    assert_int_equal(lw_report_exit_code(r), 77);
+    assert_null(strstr(lw_report_text(r), "secret"));
+    lw_report_free(r);
+    lw_message_free(m);
+    peer_stop(&first);
+    peer_stop(&second);
+    assert_int_equal(second.connections, 0);
+}
+
+/* ---- the tutorial's function ------------------------------------------------------------------------ */
+
+typedef struct letterbox {
+    char text[8192], rcpts[512];
+    bool used_tls, has_login;
+} letterbox;
+
+static int
+keep(void *ctx, const lw_captured *m, const char **text)
+{
+    letterbox *b = ctx;
+    size_t n = m->len < sizeof b->text - 1 ? m->len : sizeof b->text - 1;
+
+    (void)text;
+    memcpy(b->text, m->data, n);
+    b->text[n] = '\0';
+    for (size_t i = 0; i < m->n_rcpts; i++) {
+        strncpy(b->rcpts + strlen(b->rcpts), m->rcpts[i].address, 100);
+        b->rcpts[strlen(b->rcpts)] = ' ';
+    }
+    b->used_tls = m->used_tls;
+    b->has_login = m->auth_user != NULL;
+    return 0;
+}
+
+static lw_sink *
+start_sink(letterbox *box, bool starttls, bool implicit_tls)
+{
+    lw_sink *sink = NULL;
+    lw_sink_opts o;
+    lw_error err;
+
+    memset(box, 0, sizeof *box);
+    lw_sink_opts_init(&o);
+    o.starttls = starttls;
+    o.implicit_tls = implicit_tls;
+    o.user = "ann@example.com";
+    o.password = "s3cret";
+    o.on_message = keep;
+    o.ctx = box;
+    assert_int_equal(lw_sink_open(&o, &sink, &err), LW_OK);
+    assert_int_equal(lw_sink_start(sink), LW_OK);
+    return sink;
+}
+
+static char *
+tutorial(const lw_sink *sink, const char *scheme, const char *user)
+{
+    char server[64];
+
+    snprintf(server, sizeof server, "%s127.0.0.1", scheme);
+    return lw_sendmail(server, lw_sink_port(sink), user, "s3cret",
+                       "bob@example.org, Zoë <zoe@example.net>", "测试邮件",
+                       "<h1>你好</h1>\n.\n", "carla@example.net,dan@example.net");
+}
+
+static void
+stop_sink(lw_sink *sink)
+{
+    lw_sink_stop(sink);
+    lw_sink_free(sink);
+}
+
+static void
+has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static void
+test_sendmail__in_clear_because_typed_so_logs_in(void **state)
+{
+    letterbox box;
+    lw_sink *sink = start_sink(&box, false, false);
+    char *dialogue = tutorial(sink, "plain://", "ann@example.com");
+
+    (void)state;
+    has(dialogue, "C: QUIT\n");
+    has(dialogue, "* outcome: accepted");
+    assert_null(strstr(dialogue, "s3cret"));
+    has(dialogue, "<redacted>");
+    stop_sink(sink);
+    assert_true(box.has_login);
+    assert_string_equal(box.rcpts, "bob@example.org zoe@example.net carla@example.net "
+                                   "dan@example.net ");
+    has(box.text, "MIME-Version: 1.0\r\n");
+    has(box.text, "Content-Type: text/html; charset=utf-8\r\n");
+    has(box.text, "From: ann@example.com\r\n");
+    has(box.text, "Cc: carla@example.net, dan@example.net\r\n");
+    has(box.text, "Subject: =?UTF-8?");
+    has(box.text, "X-Mailer: ");
+    has(box.text, "Date: ");
+    has(box.text, "\r\nMessage-ID: <");
+    has(box.text, "\r\nTo: bob@example.org, =?UTF-8?");
+    lw_free(dialogue);
+}
+
+static void
+test_sendmail__no_scheme_login_in_clear_refused(void **state)
+{
+    letterbox box;
+    lw_sink *sink = start_sink(&box, false, false);
+    char *dialogue = lw_sendmail("127.0.0.1", lw_sink_port(sink), "ann@example.com", "s3cret",
+                                 "bob@example.org", "x", "x", NULL);
+
+    (void)state;
+    stop_sink(sink);
+    has(dialogue, "* outcome: unsent");
+    has(dialogue, "in clear");
+    assert_null(strstr(dialogue, "C: AUTH"));
+    assert_null(strstr(dialogue, "s3cret"));
+    lw_free(dialogue);
+}
+
+static void
+test_sendmail__no_user_no_login(void **state)
+{
+    letterbox box;
+    lw_sink *sink = start_sink(&box, true, false);
+    char *dialogue = tutorial(sink, "", NULL);
+
+    (void)state;
+    stop_sink(sink);
+    has(dialogue, "* outcome: accepted");
+    has(dialogue, "C: STARTTLS\n");
+    assert_null(strstr(dialogue, "C: AUTH"));
+    assert_true(box.used_tls);
+    assert_false(box.has_login);
+    has(box.text, "From: bob@example.org\r\n");
+    lw_free(dialogue);
+}
+
+/* a throw-away certificate is nobody's: ssl:// and tls:// send nothing */
+static void
+test_sendmail__untrusted_certificate_nothing_sent(void **state)
+{
+    static const struct {
+        const char *scheme;
+        bool is_implicit;
+    } rows[] = { { "ssl://", true }, { "tls://", false } };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(rows); i++) {
+        letterbox box;
+        lw_sink *sink = start_sink(&box, !rows[i].is_implicit, rows[i].is_implicit);
+        char *dialogue = tutorial(sink, rows[i].scheme, "ann@example.com");
+
+        stop_sink(sink);
+        has(dialogue, "* outcome: unsent");
+        has(dialogue, "certificate");
+        assert_null(strstr(dialogue, "MAIL FROM"));
+        lw_free(dialogue);
+    }
+}
+
+static void
+test_sendmail__injection_and_bad_arguments_refused(void **state)
+{
+    static const struct {
+        const char *name, *server;
+        int port;
+        const char *to, *subject, *cc;
+    } rows[] = {
+        { "subject", "127.0.0.1", 1, "bob@example.org", "x\r\nBcc: eve@example.net", NULL },
+        { "to", "127.0.0.1", 1, "bob@example.org\r\nBcc: eve@example.net", "x", NULL },
+        { "cc", "127.0.0.1", 1, "bob@example.org", "x", "a@b.example\nX: y" },
+        { "empty to", "127.0.0.1", 1, "", "x", NULL },
+        { "null to", "127.0.0.1", 1, NULL, "x", NULL },
+        { "port", "127.0.0.1", 70000, "bob@example.org", "x", NULL },
+        { "no server", "", 1, "bob@example.org", "x", NULL },
+        { "null server", NULL, 1, "bob@example.org", "x", NULL },
+        { "scheme", "gopher://127.0.0.1", 1, "bob@example.org", "x", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(rows); i++) {
+        char *dialogue = lw_sendmail(rows[i].server, rows[i].port, NULL, NULL, rows[i].to,
+                                     rows[i].subject, "x", rows[i].cc);
+
+        assert_non_null(dialogue);
+        if (strncmp(dialogue, "* outcome: unsent: ", 19) != 0)
+            fail_msg("%s: %s", rows[i].name, dialogue);
+        lw_free(dialogue);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_session__many_messages_one_connection),
+        cmocka_unit_test(test_session__server_closes_when_idle_reconnects),
+        cmocka_unit_test(test_session__mailmax_reached_new_session),
+        cmocka_unit_test(test_session__refused_recipient_leaves_it_usable),
+        cmocka_unit_test(test_send__first_server_unusable_next_is_tried),
+        cmocka_unit_test(test_send__refused_login_no_other_server),
+        cmocka_unit_test(test_sendmail__in_clear_because_typed_so_logs_in),
+        cmocka_unit_test(test_sendmail__no_scheme_login_in_clear_refused),
+        cmocka_unit_test(test_sendmail__no_user_no_login),
+        cmocka_unit_test(test_sendmail__untrusted_certificate_nothing_sent),
+        cmocka_unit_test(test_sendmail__injection_and_bad_arguments_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
