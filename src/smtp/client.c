@@ -45,18 +45,22 @@ static void
 check_engine(const lw_smtp *e)
 {
 #ifndef NDEBUG
-    uint32_t awaited_by_slots = 0, awaited_in_all = 0;
+    uint32_t awaited_by_slots = 0, awaited_in_all = 0, in_flight = 0;
 
     if (e->is_closing)
         return;
-    for (uint32_t i = 0; i < e->n_slots; i++)
-        awaited_by_slots += e->slots[(e->first_slot + i) % e->opts.max_transactions].n_awaited;
+    for (uint32_t i = 0; i < e->n_slots; i++) {
+        const slot *s = &e->slots[(e->first_slot + i) % e->opts.max_transactions];
+        awaited_by_slots += s->n_awaited;
+        in_flight += s->phase != PHASE_FREE && s->phase != PHASE_WAIT;
+    }
     for (uint32_t i = 0; i < e->n_await; i++) {
         const awaited *a = &e->await[(e->await_first + i) % e->await_cap];
         awaited_in_all += a->slot == NO_SLOT ? 0 : a->count;
         assert(a->count > 0);
     }
     assert(awaited_by_slots == awaited_in_all);
+    assert(in_flight == e->n_in_flight);
     assert(!e->sweep.is_active || e->has_event);
     assert(e->cmd_len <= CMD_BYTES && e->n_seg <= N_SEGMENTS);
     assert(e->cur == NO_SLOT || e->state == STATE_MAIL);

@@ -43,6 +43,7 @@ static void
 refuse_slot(lw_smtp *e, uint32_t i, lw_code code)
 {
     lw_smtp_slot(e, i)->phase = PHASE_SENT;
+    e->n_in_flight++;
     lw_smtp_sweep_unsent(e, i, RCPT_ALL, code);
     e->ending = i;
 }
@@ -67,7 +68,7 @@ check_slot(lw_smtp *e, slot *s)
 }
 
 static void
-begin_batch(lw_smtp *e, uint32_t i, bool others_in_flight)
+begin_batch(lw_smtp *e, uint32_t i)
 {
     slot *s = lw_smtp_slot(e, i);
 
@@ -77,7 +78,8 @@ begin_batch(lw_smtp *e, uint32_t i, bool others_in_flight)
     s->uses_bdat = (e->caps.flags & LW_CAP_CHUNKING) != 0 && !e->opts.no_chunking;
     s->phase = PHASE_MAIL;
     e->cur = i;
-    if (others_in_flight)
+    /* if the one before is refused, its leftovers must not mix with this one */
+    if (e->n_in_flight++ > 0)
         e->needs_reset = true;
     if (e->state == STATE_READY)
         lw_smtp_set_state(e, STATE_MAIL);
@@ -87,25 +89,21 @@ bool
 lw_smtp_start_next(lw_smtp *e)
 {
     bool pipelines = (e->caps.flags & LW_CAP_PIPELINING) != 0 && !e->opts.no_pipelining;
-    uint32_t n, in_flight = 0, i = NO_SLOT;
+    uint32_t n = 0;
     lw_code rc;
 
-    if (e->cur != NO_SLOT || e->quit_sent ||
+    if (e->cur != NO_SLOT || e->quit_sent || e->n_in_flight >= (pipelines ? e->opts.window : 1) ||
         (e->state != STATE_READY && e->state != STATE_MAIL))
         return false;
-    for (n = 0; n < e->n_slots && i == NO_SLOT; n++) {
-        phase p = e->slots[nth_slot(e, n)].phase;
-        if (p == PHASE_WAIT)
-            i = nth_slot(e, n);
-        else if (p != PHASE_FREE)
-            in_flight++;
-    }
-    if (i == NO_SLOT || in_flight >= e->opts.window || (in_flight > 0 && !pipelines))
+    while (n < e->n_slots && e->slots[nth_slot(e, n)].phase != PHASE_WAIT)
+        n++;
+    if (n == e->n_slots)
         return false;
-    if ((rc = check_slot(e, lw_smtp_slot(e, i))) != LW_OK)
-        refuse_slot(e, i, rc);
+    n = nth_slot(e, n);
+    if ((rc = check_slot(e, lw_smtp_slot(e, n))) != LW_OK)
+        refuse_slot(e, n, rc);
     else
-        begin_batch(e, i, in_flight > 0);
+        begin_batch(e, n);
     return true;
 }
 
@@ -131,6 +129,7 @@ lw_smtp_end_batch(lw_smtp *e, uint32_t i)
 
     if (s->phase != PHASE_SENT || s->n_awaited > 0)
         return;
+    e->n_in_flight--;
     if (s->needs_reset)
         e->needs_reset = true;
     while (s->open < s->env->n_rcpts && s->env->rcpts[s->open].state == RCPT_FINAL)
@@ -149,6 +148,8 @@ lw_smtp_abandon(lw_smtp *e)
 
     if (e->n_slots == 0)
         return false;
+    if (s->phase == PHASE_WAIT)
+        e->n_in_flight++;
     s->phase = PHASE_SENT;
     s->n_awaited = 0;
     lw_smtp_sweep_lost(e, i);

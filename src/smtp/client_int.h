@@ -15,7 +15,8 @@
  * Invariants, asserted by check_engine():
  *   1. awaited replies are in the order of the commands; each slot's n_awaited counts its own
  *   2. at most one event waits (ev); nothing is fed to the parser while it does
- *   3. a slot in use has recipients without an outcome, or replies that are still awaited
+ *   3. a slot in use has recipients without an outcome, or replies that are still awaited;
+ *      n_in_flight of them have begun a batch
  *   4. the gather list points into cmd, into static text, or into the one span pulled last
  */
 #ifndef LW_SMTP_CLIENT_INT_H
@@ -141,6 +142,7 @@ struct lw_smtp {
 
     slot *slots;                      /* ring of opts.max_transactions                    */
     uint32_t first_slot, n_slots;
+    uint32_t n_in_flight;             /* slots whose batch has begun and not ended        */
     uint32_t cur;                     /* slot whose output is being made, or NO_SLOT      */
     uint32_t ending;                  /* slot to look at: has its batch ended? or NO_SLOT */
     lw_pump pump;                     /* its body                                         */
