@@ -77,7 +77,7 @@ typedef struct lw_capabilities {
     uint64_t size_max;          /* octets; 0 = not said (RFC 1870 3)                      */
     uint32_t rcpt_max;          /* LIMITS RCPTMAX; 0 = not said (RFC 9422)                */
     uint32_t mail_max;          /* LIMITS MAILMAX                                         */
-    uint32_t rcpt_domain_max;   /* LIMITS RCPTDOMAINMAX                                   */
+    uint32_t rcpt_domain_max;   /* LIMITS RCPTDOMAINMAX: different domains in this session */
     uint64_t deliverby_min_s;   /* DELIVERBY's smallest by-time; 0 = not said             */
     uint64_t hold_max_s;        /* FUTURERELEASE's longest interval; 0 = not said         */
     lw_span hold_max_until;     /* FUTURERELEASE's latest date-time, as sent              */
@@ -339,8 +339,10 @@ LW_API LW_MUST_USE lw_code lw_smtp_auth_cancel(lw_smtp *e);
  * a control or is too long (nothing was queued); LW_EUSAGE: no recipients, closed, quitting.
  * May be called at any time after lw_smtp_new; the transaction starts when the engine is READY
  * and no login or STARTTLS is under way - so submit after the login.
- * Transactions run in order.  Recipients beyond the server's RCPTMAX or RCPTDOMAINMAX, or
- * answered 452 while others were accepted, go in further transactions of the same submit.
+ * Transactions run in order.  Recipients beyond the server's RCPTMAX, or answered 452 (or 552)
+ * for being too many while others were accepted, go in further transactions of the same submit.
+ * Beyond MAILMAX and RCPTDOMAINMAX, limits of the session, recipients are unsent with LW_ELIMIT:
+ * another session can take them.  Of domains 64 are remembered, so a larger RCPTDOMAINMAX is 64.
  */
 LW_API LW_MUST_USE lw_code lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag);
 

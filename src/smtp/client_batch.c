@@ -9,6 +9,8 @@
  */
 #include "smtp/client_int.h"
 
+#include "smtp/command.h"
+
 #include <stdio.h>
 
 static uint32_t
@@ -48,6 +50,28 @@ refuse_slot(lw_smtp *e, uint32_t i, lw_code code)
     e->ending = i;
 }
 
+bool
+lw_smtp_domain_fits(const lw_smtp *e, uint64_t hash)
+{
+    for (uint32_t i = 0; i < e->n_domains; i++)
+        if (e->domains[i] == hash)
+            return true;
+    return e->n_domains < e->caps.rcpt_domain_max && e->n_domains < DOMAINS_MAX;
+}
+
+/* RCPTDOMAINMAX leaves at least one recipient that can be offered */
+static bool
+any_domain_fits(const lw_smtp *e, const slot *s)
+{
+    if (e->caps.rcpt_domain_max == 0)
+        return true;
+    for (size_t i = s->open; i < s->env->n_rcpts; i++)
+        if (s->env->rcpts[i].state != RCPT_FINAL &&
+            lw_smtp_domain_fits(e, lw_domain_hash(s->env->rcpts[i].address)))
+            return true;
+    return false;
+}
+
 /* may this transaction be begun at all?  A sentence in e->text if not */
 static lw_code
 check_slot(lw_smtp *e, slot *s)
@@ -55,6 +79,12 @@ check_slot(lw_smtp *e, slot *s)
     if (e->caps.mail_max != 0 && e->n_mails >= e->caps.mail_max) {
         snprintf(e->text, sizeof e->text,
                  "the server takes only %u transactions in one session", e->caps.mail_max);
+        return LW_ELIMIT;
+    }
+    if (!any_domain_fits(e, s)) {
+        snprintf(e->text, sizeof e->text,
+                 "the server takes recipients of only %u domains in one session",
+                 e->caps.rcpt_domain_max);
         return LW_ELIMIT;
     }
     if (s->body_used &&
@@ -73,7 +103,7 @@ begin_batch(lw_smtp *e, uint32_t i)
     slot *s = lw_smtp_slot(e, i);
 
     s->offered_end = s->reply_at = s->final_at = s->open;
-    s->n_offered = s->n_answered = s->n_taken = s->n_again = s->n_domains = 0;
+    s->n_offered = s->n_answered = s->n_taken = s->n_again = 0;
     s->go_ahead = s->is_failed = s->needs_reset = s->data_left = s->finals_begun = false;
     s->uses_bdat = (e->caps.flags & LW_CAP_CHUNKING) != 0 && !e->opts.no_chunking;
     s->phase = PHASE_MAIL;

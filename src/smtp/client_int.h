@@ -40,7 +40,8 @@ enum {
     CMD_BYTES = 8192,
     CMD_LONGEST = 3072, /* no single command line is longer (envelope.c keeps to it) */
     LINE_MAX_BYTES = 512, /* a longer initial response goes after the 334     */
-    AUTH_MAX_BYTES = 12288
+    AUTH_MAX_BYTES = 12288,
+    DOMAINS_MAX = 64    /* a larger RCPTDOMAINMAX is taken for this           */
 };
 
 typedef struct segment {
@@ -94,7 +95,6 @@ typedef struct slot {
     size_t reply_at;    /* search here for the recipient of the next RCPT reply           */
     size_t final_at;    /* LMTP: search here for the recipient of the next final reply    */
     uint32_t n_offered, n_answered, n_taken, n_again; /* of this batch                    */
-    uint32_t n_domains; /* upper bound of domains in this batch (RCPTDOMAINMAX)           */
     uint32_t dropped;   /* wishes left out, LW_CAP_* bits                                 */
     unsigned n_transactions;
     lw_code code;       /* the first failure that is not a reply                          */
@@ -149,6 +149,8 @@ struct lw_smtp {
     uint64_t n_mails;                 /* MAIL commands in this session                    */
     bool needs_reset;                 /* RSET before the next MAIL                        */
     uint32_t learned_rcpt_max;        /* by a 452; 0 = none                               */
+    uint64_t domains[DOMAINS_MAX];    /* hashes; only with RCPTDOMAINMAX                  */
+    uint32_t n_domains;
 
     lw_span auth_later;               /* initial response that waits for the 334          */
     bool auth_has_later;
@@ -218,6 +220,8 @@ void lw_smtp_end_batch(lw_smtp *e, uint32_t i);
  *  after the other; false when none is left */
 bool lw_smtp_abandon(lw_smtp *e);
 slot *lw_smtp_slot(lw_smtp *e, uint32_t i);
+/** lw_smtp_domain_fits - a recipient of this domain keeps within RCPTDOMAINMAX */
+bool lw_smtp_domain_fits(const lw_smtp *e, uint64_t hash);
 
 /* client_rcpt.c */
 void lw_smtp_sweep_reply(lw_smtp *e, uint32_t i, unsigned states, lw_stage stage,
@@ -226,6 +230,8 @@ void lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_code code)
 void lw_smtp_sweep_lost(lw_smtp *e, uint32_t i);
 bool lw_smtp_sweep_next(lw_smtp *e);    /* puts the next event; false when it is over   */
 void lw_smtp_rcpt_final(lw_smtp *e, uint32_t i, size_t rcpt, lw_stage stage, const lw_reply *r);
+/** lw_smtp_rcpt_unsent - this one was not offered, and will not be; the sentence is in e->text */
+void lw_smtp_rcpt_unsent(lw_smtp *e, uint32_t i, size_t rcpt, lw_code code);
 lw_outcome lw_smtp_outcome_of(int code);
 
 /* envelope.c */
@@ -236,7 +242,6 @@ lw_code lw_smtp_check_envelope(const lw_envelope *env);
 lw_code lw_smtp_check_wishes(lw_smtp *e, const slot *s, uint32_t *dropped);
 size_t lw_smtp_write_mail(const lw_smtp *e, const slot *s, char *dst);
 size_t lw_smtp_write_rcpt(const lw_smtp *e, const lw_rcpt *r, char *dst);
-bool lw_smtp_same_domain(const char *a, const char *b);
 
 /* caps.c */
 /** lw_caps_parse - the text of the 250 to EHLO; copies into text and auth, cap octets each */

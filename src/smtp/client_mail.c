@@ -16,6 +16,8 @@
  */
 #include "smtp/client_int.h"
 
+#include "smtp/command.h"
+
 #include <stdio.h>
 
 /* a body up to this size goes out before the replies to its RCPTs: a round trip saved is worth
@@ -53,13 +55,6 @@ next_rcpt(const lw_smtp *e, const slot *s)
         return s->env->n_rcpts;
     while (i < s->env->n_rcpts && s->env->rcpts[i].state == RCPT_FINAL)
         i++;
-    if (i == s->env->n_rcpts || e->caps.rcpt_domain_max == 0 || s->n_offered == 0)
-        return i;
-    /* counting changes of domain never counts fewer than there are */
-    if (s->n_domains >= e->caps.rcpt_domain_max &&
-        !lw_smtp_same_domain(s->env->rcpts[i].address,
-                             s->env->rcpts[s->offered_end - 1].address))
-        return s->env->n_rcpts;
     return i;
 }
 
@@ -219,6 +214,28 @@ nobody_left(lw_smtp *e, slot *s)
     return true;
 }
 
+/* the domain counts from now on; false: it is one too many, and e->text says so */
+static bool
+take_domain(lw_smtp *e, const char *address)
+{
+    uint64_t hash;
+
+    if (e->caps.rcpt_domain_max == 0)
+        return true;
+    hash = lw_domain_hash(address);
+    if (!lw_smtp_domain_fits(e, hash)) {
+        snprintf(e->text, sizeof e->text,
+                 "the server takes recipients of only %u domains in one session",
+                 e->caps.rcpt_domain_max);
+        return false;
+    }
+    for (uint32_t i = 0; i < e->n_domains; i++)
+        if (e->domains[i] == hash)
+            return true;
+    e->domains[e->n_domains++] = hash;
+    return true;
+}
+
 static void
 make_rcpt(lw_smtp *e, slot *s)
 {
@@ -232,14 +249,15 @@ make_rcpt(lw_smtp *e, slot *s)
         return;
     }
     r = &s->env->rcpts[i];
-    if (s->n_offered == 0 ||
-        !lw_smtp_same_domain(r->address, s->env->rcpts[s->offered_end - 1].address))
-        s->n_domains++;
+    s->offered_end = i + 1;
+    if (!take_domain(e, r->address)) {
+        lw_smtp_rcpt_unsent(e, e->cur, i, LW_ELIMIT);
+        return;
+    }
     lw_smtp_out_text(e, (lw_span){ at, lw_smtp_write_rcpt(e, r, at) });
     lw_smtp_await(e, AWAIT_RCPT, e->cur);
     r->state = RCPT_OFFERED;
     s->n_offered++;
-    s->offered_end = i + 1;
 }
 
 static void

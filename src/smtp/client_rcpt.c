@@ -57,6 +57,19 @@ lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_code code)
 }
 
 void
+lw_smtp_rcpt_unsent(lw_smtp *e, uint32_t i, size_t rcpt, lw_code code)
+{
+    slot *s = lw_smtp_slot(e, i);
+
+    if (s->code == LW_OK)
+        s->code = code;
+    s->env->rcpts[rcpt].state = RCPT_FINAL;
+    lw_smtp_put_event(e, (lw_event){ .kind = LW_EVENT_RCPT, .tag = s->tag, .rcpt = rcpt,
+                                     .outcome = LW_OUTCOME_UNSENT, .stage = LW_STAGE_RCPT,
+                                     .code = code, .text = e->text });
+}
+
+void
 lw_smtp_sweep_lost(lw_smtp *e, uint32_t i)
 {
     slot *s = lw_smtp_slot(e, i);

@@ -75,6 +75,9 @@ size_t lw_mailbox_len(lw_span s);
 /** lw_path_take - the Path "<...>" at the start of *rest, moved behind it; *mailbox = what is
  *  inside without the source route, empty for "<>"; false if malformed */
 bool lw_path_take(lw_span *rest, lw_span *mailbox);
+/** lw_domain_hash - of an address's domain in any case, to count different ones (RFC 9422); two
+ *  domains with one hash only make a limit wider */
+uint64_t lw_domain_hash(const char *address);
 
 /* ---- command_param.c: the parameters of MAIL and RCPT --------------------------------------- */
 

@@ -221,3 +221,15 @@ lw_path_take(lw_span *rest, lw_span *mailbox)
     *rest = (lw_span){ p, (size_t)(end - p) };
     return true;
 }
+
+/* FNV-1a */
+uint64_t
+lw_domain_hash(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (const char *p = at != NULL ? at + 1 : ""; *p != '\0'; p++)
+        h = (h ^ (unsigned char)lw_lower(*p)) * 0x100000001b3u;
+    return h;
+}

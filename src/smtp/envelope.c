@@ -331,16 +331,3 @@ lw_smtp_write_rcpt(const lw_smtp *e, const lw_rcpt *r, char *dst)
     add_str(&l, "\r\n");
     return l.len;
 }
-
-static lw_span
-domain_of(const char *address)
-{
-    const char *at = strrchr(address, '@');
-    return at == NULL ? LW_LIT("") : lw_span_str(at + 1);
-}
-
-bool
-lw_smtp_same_domain(const char *a, const char *b)
-{
-    return lw_span_eq_nocase(domain_of(a), domain_of(b));
-}

@@ -216,18 +216,6 @@ mail(lw_smtp_server *e, lw_span args)
         lw_server_ask(e, LW_SERVER_MAIL);
 }
 
-/* FNV-1a of the lower-case domain; two domains with one hash only make the limit wider. */
-static uint64_t
-domain_hash(const char *address)
-{
-    const char *at = strrchr(address, '@');
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (const char *p = at != NULL ? at + 1 : ""; *p != '\0'; p++)
-        h = (h ^ (unsigned char)lw_lower(*p)) * 0x100000001b3u;
-    return h;
-}
-
 /* RFC 9422: RCPTDOMAINMAX counts the different domains of a session. */
 static bool
 count_domain(lw_smtp_server *e, const char *address)
@@ -236,7 +224,7 @@ count_domain(lw_smtp_server *e, const char *address)
 
     if (e->o.limit_rcpt_domain_max == 0)
         return true;
-    h = domain_hash(address);
+    h = lw_domain_hash(address);
     for (uint32_t i = 0; i < e->n_domains; i++) {
         if (e->domains[i] == h)
             return true;
