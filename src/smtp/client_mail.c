@@ -81,7 +81,11 @@ step_after_rcpts(const lw_smtp *e, const slot *s)
 {
     if (!s->uses_bdat)
         return STEP_DATA;
-    if (!all_rcpts_answered(s) && !body_is_eager(s))
+    /* [RFC2033 4.3] "If there were no previously successful RCPT commands in the mail
+     * transaction, then the BDAT LAST command returns zero replies.": servers do not agree on
+     * that, so with LMTP the number of recipients taken is known before the data goes */
+    if (!all_rcpts_answered(s) &&
+        (!body_is_eager(s) || e->opts.protocol == LW_PROTOCOL_LMTP))
         return STEP_NONE;
     return lw_smtp_body_is_out(e, e->cur) ? STEP_CHUNK : STEP_NONE;
 }
