@@ -456,8 +456,10 @@ reply_to_rcpt(lw_smtp *e, uint32_t i, const lw_reply *r)
     size_t at;
 
     s->n_answered++;
-    if (s->is_failed)
+    if (s->is_failed) {
+        s->n_taken += r->code / 100 == 2; /* although MAIL was refused */
         return LW_OK;
+    }
     while (s->env->rcpts[s->reply_at].state != RCPT_OFFERED)
         s->reply_at++;
     at = s->reply_at++;
@@ -485,6 +487,10 @@ reply_to_data(lw_smtp *e, uint32_t i, const lw_reply *r)
 
     if (r->code == 354) {
         s->go_ahead = true;
+        /* a dot would make an empty message of it for those that were taken; and with LMTP
+         * nobody knows how many replies it would have */
+        if (s->is_failed && (s->n_taken > 0 || e->opts.protocol == LW_PROTOCOL_LMTP))
+            return odd_reply(e, LW_STAGE_DATA, r);
         return LW_OK;
     }
     if (!is_refusal(r))
