@@ -568,12 +568,25 @@ lw_smtp_mail_reply(lw_smtp *e, awaited_kind kind, uint32_t i, const lw_reply *r)
     return LW_NEVER(true) ? LW_EBUG : LW_OK;
 }
 
+/* whose data is on its way, begun or announced but not sent to its end; NO_SLOT = nobody's */
+static uint32_t
+slot_in_data(lw_smtp *e)
+{
+    const awaited *a = lw_smtp_awaited(e);
+
+    if (a != NULL)
+        return a->kind == AWAIT_CHUNK || a->kind == AWAIT_FINAL ? a->slot : NO_SLOT;
+    return e->cur != NO_SLOT && lw_smtp_slot(e, e->cur)->phase == PHASE_BODY ? e->cur : NO_SLOT;
+}
+
 bool
 lw_smtp_early_reply(lw_smtp *e, const lw_reply *r)
 {
-    if (e->cur == NO_SLOT || !is_refusal(r) || lw_smtp_slot(e, e->cur)->phase != PHASE_BODY)
+    uint32_t i = slot_in_data(e);
+
+    if (i == NO_SLOT || !is_refusal(r))
         return false;
-    if (!lw_smtp_slot(e, e->cur)->is_failed)
-        lw_smtp_sweep_reply(e, e->cur, RCPT_BATCH, LW_STAGE_DATA, r);
+    if (!lw_smtp_slot(e, i)->is_failed)
+        lw_smtp_sweep_reply(e, i, RCPT_BATCH, LW_STAGE_DATA, r);
     return true;
 }
