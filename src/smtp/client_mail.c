@@ -430,22 +430,25 @@ reply_to_mail(lw_smtp *e, uint32_t i, const lw_reply *r)
 }
 
 /* [RFC5321 4.5.3.1.10] "Clients SHOULD treat a 552 code in this case as a temporary, rather
- * than permanent, failure": what others were accepted before goes in a further transaction */
+ * than permanent, failure".  Where an enhanced code says something else than X.5.3, "Too many
+ * recipients" (RFC 3463 3.6), it is not this case but a full mailbox or disk. */
 static bool
 is_too_many(const slot *s, const lw_reply *r)
 {
-    return (r->code == 452 || r->code == 552) && s->n_taken > 0 && s->body->rewind != NULL;
+    bool may_be = r->enhanced.klass == 0 || (r->enhanced.subject == 5 && r->enhanced.detail == 3);
+
+    return may_be && (r->code == 452 || r->code == 552) && s->n_taken > 0 &&
+           s->body->rewind != NULL;
 }
 
+/* into a further transaction; and never again more at once to this server, or all that are
+ * left would be offered, and put off, in each of them */
 static void
-put_off(lw_smtp *e, slot *s, lw_rcpt *rcpt, const lw_reply *r)
+put_off(lw_smtp *e, slot *s, lw_rcpt *rcpt)
 {
     rcpt->state = RCPT_AGAIN;
     s->n_again++;
-    /* X.5.3 "Too many recipients" (RFC 3463 3.6): do not offer more at once to this server */
-    if (r->code == 452 && (r->enhanced.klass == 0 ||
-                           (r->enhanced.subject == 5 && r->enhanced.detail == 3)))
-        e->learned_rcpt_max = s->n_taken;
+    e->learned_rcpt_max = s->n_taken;
 }
 
 static lw_code
@@ -472,7 +475,7 @@ reply_to_rcpt(lw_smtp *e, uint32_t i, const lw_reply *r)
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_RCPT, r);
     if (is_too_many(s, r))
-        put_off(e, s, rcpt, r);
+        put_off(e, s, rcpt);
     else
         lw_smtp_rcpt_final(e, i, at, LW_STAGE_RCPT, r);
     if (e->cur == i)
