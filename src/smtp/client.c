@@ -465,7 +465,7 @@ lw_smtp_feed(lw_smtp *e, const void *p, size_t n, size_t *used)
     *used = 0;
     if (e->is_closing)
         return LW_EUSAGE;
-    if (n > 0 && e->n_seg == 0 && lw_smtp_next_step(e) == STEP_NONE)
+    if (n > 0 && !e->has_event && e->n_seg == 0 && lw_smtp_next_step(e) == STEP_NONE)
         e->has_waited = true;
     while (*used < n && rc == LW_OK) {
         size_t taken = 0;

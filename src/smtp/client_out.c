@@ -81,8 +81,12 @@ lw_smtp_out(lw_smtp *e, lw_slice *v, int n)
     int count = 0;
     step s;
 
-    while ((s = lw_smtp_next_step(e)) != STEP_NONE)
+    /* the last step of a transaction makes room for the next one: it may go out at once */
+    while ((s = lw_smtp_next_step(e)) != STEP_NONE) {
         lw_smtp_make_step(e, s);
+        if (e->cur == NO_SLOT || e->has_event)
+            lw_smtp_settle(e);
+    }
     lw_smtp_settle(e);
     for (uint32_t i = 0; i < e->n_seg && count < n; i++, count++) {
         const segment *seg = &e->seg[(e->seg_first + i) % N_SEGMENTS];
