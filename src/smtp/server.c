@@ -450,6 +450,15 @@ lw_smtp_server_eof(lw_smtp_server *e)
     return LW_ELOST;
 }
 
+/* Behind the 220 of STARTTLS comes TLS and nothing else: a client must take more in clear
+ * for an attack.  [RFC3207 4] "After receiving a 220 response to a STARTTLS command, the client
+ * MUST start the TLS negotiation before giving any other SMTP commands." */
+static bool
+may_say_goodbye(const lw_smtp_server *e)
+{
+    return e->state != LW_SERVER_S_TLS && e->state != LW_SERVER_S_TLS_REPLY;
+}
+
 void
 lw_smtp_server_close(lw_smtp_server *e, const char *text)
 {
@@ -459,7 +468,7 @@ lw_smtp_server_close(lw_smtp_server *e, const char *text)
         return;
     lw_print_safe(first, sizeof first,
                   lw_span_str(text != NULL ? text : "Service not available"));
-    if (e->state != LW_SERVER_S_TLS)
+    if (may_say_goodbye(e))
         (void)lw_server_say(e, 421, "4.3.2", first);
     lw_server_begin_close(e, LW_ECANCELED);
 }
@@ -504,7 +513,7 @@ lw_smtp_server_tick(lw_smtp_server *e, uint64_t now_ms)
         return LW_ETIMEOUT;
     }
     /* [RFC5321 4.5.3.2.7] "An SMTP server SHOULD have a timeout of at least 5 minutes" */
-    if (e->state != LW_SERVER_S_TLS)
+    if (may_say_goodbye(e))
         (void)lw_server_say(e, 421, "4.4.2", "Timeout, closing connection");
     lw_server_begin_close(e, LW_ETIMEOUT);
     return LW_ETIMEOUT;
