@@ -182,12 +182,16 @@ is_tls_required(const lw_session *s)
            (lw_session_url(s)->tls == LW_TLS_OPPORTUNISTIC && s->opts.tls_pin != NULL);
 }
 
-/* Opportunistic TLS takes what it can get (RFC 7435 3), unless the user said whom to trust. */
+/* Opportunistic TLS takes what it can get (RFC 7435 3), unless the user said whom to trust, or
+ * has something to lose: a login. */
 static bool
 keeps_unverified(const lw_session *s)
 {
-    return s->is_probe || (lw_session_url(s)->tls == LW_TLS_OPPORTUNISTIC &&
-                           s->opts.ca_file == NULL && s->opts.tls_pin == NULL);
+    const lw_url *url = lw_session_url(s);
+    bool says_whom = s->opts.ca_file != NULL || s->opts.tls_pin != NULL;
+    bool has_secret = lw_session_wants_login(s) && !url->insecure_auth;
+
+    return s->is_probe || (url->tls == LW_TLS_OPPORTUNISTIC && !says_whom && !has_secret);
 }
 
 static void

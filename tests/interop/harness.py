@@ -173,6 +173,7 @@ class CommonCases:
         self.assert_result(result, 0, "accepted")
         self.assertTrue(result.json["server"]["tls"]["verified"], result)
         self.assertIn(result.json["server"]["tls"]["version"], ("TLSv1.2", "TLSv1.3"))
+        self.mailbox.take_mail("bob")
 
     def test_tls__unknown_authority_sends_nothing(self):
         for port in ("submission", "smtps"):
@@ -195,6 +196,7 @@ class CommonCases:
         result = self.send("--text", "x")
         self.assert_result(result, 0, "accepted")
         self.assertEqual(result.json["server"]["auth"], self.mechanisms[0])
+        self.mailbox.take_mail("bob")
 
     def test_login__wrong_password_sends_nothing(self):
         result, transcript = self.transcript("--text", "x", password="wr0ng-pass")

@@ -288,6 +288,11 @@ auth_username_format = %%n
 mail_location = maildir:/var/mail/%%n
 first_valid_uid = 1
 passdb {
+  driver = static
+  mechanisms = external
+  args = nopassword=y
+}
+passdb {
   driver = oauth2
   mechanisms = xoauth2 oauthbearer
   args = /etc/dovecot/oauth2.conf
