@@ -47,8 +47,17 @@ typedef struct plan_message {
     unsigned longest_span;
 } plan_message;
 
+/** A fault at one octet. */
+typedef enum fault_kind {
+    FAULT_NONE,
+    FAULT_SERVER_CLOSES, FAULT_SERVER_STALLS, FAULT_SERVER_BABBLES, /* of what it says    */
+    FAULT_CLIENT_CLOSES, FAULT_CLIENT_STALLS, FAULT_CLIENT_BABBLES  /* of what it sends   */
+} fault_kind;
+
 typedef struct plan {
     uint64_t seed;
+    fault_kind fault;
+    uint64_t fault_at;    /* behind so many octets                                        */
     dice dice;            /* goes on being used while the round runs                      */
     lw_smtp_opts client;
     lw_smtp_server_opts server;
@@ -100,7 +109,7 @@ typedef struct wire {
     const plan *plan;
     const char *problem;  /* the first rule that was broken; NULL = none                  */
     FILE *log;
-    bool has_tls;
+    bool has_tls, is_babbling, is_over;
     /* the client's side */
     enum { SENT_LINE, SENT_DATA, SENT_CHUNK, SENT_SECRET } sent;
     char line[16384];
@@ -121,7 +130,8 @@ typedef struct wire {
     /* the server's side */
     char reply[16384];
     size_t reply_len;
-    unsigned reply_lines;
+    unsigned reply_lines, subject, detail; /* of the enhanced code                        */
+    bool has_enhanced;
     uint32_t offered;     /* LW_CAP_* bits                                                */
     unsigned rcpt_max, mail_max, domain_max;
     int farewell;         /* a refusal that answered nothing; 0 = none                    */
@@ -186,6 +196,8 @@ typedef struct round_state {
     unsigned stored[MESSAGES_MAX][RCPTS_MAX];
     unsigned n_server_closed;
     unsigned long turns;
+    uint64_t n_said, n_sent; /* octets that the client read and gave away                 */
+    bool has_struck, client_stalls, server_must_close;
 } round_state;
 
 /** round_run - one round; NULL, or the claim that does not hold */
@@ -194,6 +206,8 @@ const char *round_run(plan *p, FILE *log);
 typedef struct round_counts {
     unsigned long rounds, outcomes[6], cut, tls, auth, bdat, lmtp, stored, turns;
     unsigned last_flights, last_wire_flights;
+    uint64_t last_said, last_sent;
+    bool last_fault_struck;
 } round_counts;
 extern round_counts round_seen;
 

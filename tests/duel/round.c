@@ -339,6 +339,8 @@ check_message(round_state *r)
     const plan_message *pm = &r->plan->messages[r->message];
 
     CLAIM(r, r->has_transaction && r->n_rcpts > 0);
+    if (r->plan->fault == FAULT_CLIENT_BABBLES && r->has_struck)
+        return;
     CLAIM(r, r->body_len == pm->n_expected);
     if (r->problem == NULL && r->body_len > 0)
         CLAIM(r, memcmp(r->body, pm->expected, r->body_len) == 0);
@@ -510,6 +512,86 @@ piece(round_state *r, size_t most)
     return n < most ? n : most;
 }
 
+static void client_is_cut(round_state *r);
+
+static const char babble[] = "\r\nHTTP/1.1 400 Bad Request\r\n\xff\0\n.\n";
+
+static bool
+faults_server(const plan *p)
+{
+    return p->fault >= FAULT_SERVER_CLOSES && p->fault <= FAULT_SERVER_BABBLES;
+}
+
+static bool
+faults_client(const plan *p)
+{
+    return p->fault >= FAULT_CLIENT_CLOSES;
+}
+
+/* octets until the fault, at most n */
+static size_t
+before_fault(const round_state *r, bool is_mine, uint64_t passed, size_t n)
+{
+    if (!is_mine || r->has_struck || r->plan->fault_at - passed >= n)
+        return n;
+    return (size_t)(r->plan->fault_at - passed);
+}
+
+static void
+server_fault_strikes(round_state *r)
+{
+    size_t used = 0, n = sizeof babble - 1;
+    lw_code rc = LW_AGAIN;
+
+    r->has_struck = true;
+    say(r, "* the server fails");
+    if (r->plan->fault != FAULT_SERVER_BABBLES) {
+        r->plan->cut = r->plan->fault == FAULT_SERVER_CLOSES ? CUT_CLIENT_SEES_EOF
+                                                             : CUT_CLIENT_TIMES_OUT;
+        client_is_cut(r);
+        return;
+    }
+    r->wire.is_babbling = true;
+    for (size_t at = 0; rc == LW_AGAIN; at += used) {
+        rc = lw_smtp_feed(r->client, babble + at, n - at, &used);
+        wire_fed(&r->wire, babble + at, used);
+        while (rc == LW_AGAIN && client_takes_event(r))
+            ;
+    }
+    CLAIM(r, rc == LW_EPROTO || client_is_closed(r));
+    r->client_gone = true;
+}
+
+static void
+client_fault_strikes(round_state *r)
+{
+    r->has_struck = true;
+    say(r, "* the client fails");
+    if (r->plan->fault == FAULT_CLIENT_STALLS) {
+        r->client_stalls = true;
+        return;
+    }
+    r->plan->cut = CUT_CLIENT_SEES_EOF;
+    client_is_cut(r);
+    if (r->plan->fault == FAULT_CLIENT_BABBLES && r->to_server.cap - r->to_server.len > 64)
+        tube_add(&r->to_server, babble, sizeof babble - 1);
+}
+
+/* the server's caller tells the time: nothing came for as long as it waits */
+static bool
+server_gives_up(round_state *r)
+{
+    uint64_t deadline = lw_smtp_server_deadline(r->server);
+
+    if (!r->client_stalls || r->server_gone || r->to_server.len > 0 || deadline == UINT64_MAX)
+        return false;
+    CLAIM(r, lw_smtp_server_tick(r->server, deadline - 1) == LW_OK);
+    CLAIM(r, lw_smtp_server_tick(r->server, deadline) == LW_ETIMEOUT);
+    r->client_stalls = false;
+    r->server_must_close = true;
+    return true;
+}
+
 static bool
 client_writes(round_state *r)
 {
@@ -518,12 +600,16 @@ client_writes(round_state *r)
     size_t len = 0, room = r->to_server.cap - r->to_server.len;
     int n;
 
-    if (room == 0 || r->client_gone)
+    if (room == 0 || r->client_gone || r->client_stalls || r->server_must_close)
         return false;
+    if (faults_client(r->plan) && !r->has_struck && r->n_sent == r->plan->fault_at) {
+        client_fault_strikes(r);
+        return true;
+    }
     n = lw_smtp_out(r->client, v, (int)r->plan->n_slices);
     if (n == 0) /* making the next command may have ended a transaction instead */
         return (lw_smtp_want(r->client) & LW_WANT_EVENT) != 0;
-    room = piece(r, room);
+    room = before_fault(r, faults_client(r->plan), r->n_sent, piece(r, room));
     for (int i = 0; i < n; i++) {
         size_t part = v[i].len < room - len ? v[i].len : room - len;
         CLAIM(r, v[i].len > 0);
@@ -531,6 +617,7 @@ client_writes(round_state *r)
         len += part;
     }
     lw_smtp_sent(r->client, len);
+    r->n_sent += len;
     tube_add(&r->to_server, gathered, len);
     wire_sent(&r->wire, gathered, len);
     return len > 0;
@@ -555,16 +642,22 @@ client_reads(round_state *r)
     char *copy;
     lw_code rc;
 
+    if (faults_server(r->plan) && !r->has_struck && !r->client_gone &&
+        r->n_said == r->plan->fault_at) {
+        server_fault_strikes(r);
+        return true;
+    }
     if (r->client_gone || r->to_client.len == 0 ||
         (lw_smtp_want(r->client) & (LW_WANT_READ | LW_WANT_TLS)) == 0)
         return false;
-    n = piece(r, r->to_client.len);
+    n = before_fault(r, faults_server(r->plan), r->n_said, piece(r, r->to_client.len));
     copy = exact_copy(&r->to_client, n);
     rc = lw_smtp_feed(r->client, copy, n, &used);
     free(copy);
     CLAIM(r, used <= n && (rc == LW_OK || rc == LW_AGAIN || rc == LW_EREPLY));
     wire_fed(&r->wire, r->to_client.ptr, used);
     tube_drop(&r->to_client, used);
+    r->n_said += used;
     return used > 0;
 }
 
@@ -582,7 +675,9 @@ server_reads(round_state *r)
     n = piece(r, r->to_server.len);
     copy = exact_copy(&r->to_server, n);
     rc = lw_smtp_server_feed(r->server, copy, n, &used);
-    CLAIM(r, used <= n && (rc == LW_OK || rc == LW_AGAIN || (rc == LW_EUSAGE && !wants)));
+    CLAIM(r, used <= n);
+    CLAIM(r, rc == LW_OK || rc == LW_AGAIN || (rc == LW_EUSAGE && !wants) ||
+             (rc == LW_EPROTO && r->plan->fault == FAULT_CLIENT_BABBLES && r->has_struck));
     tube_drop(&r->to_server, used);
     /* a BODY event points into what was fed */
     while (!r->owes && (lw_smtp_server_want(r->server) & LW_WANT_EVENT) != 0)
@@ -690,8 +785,8 @@ static bool
 take_turn(round_state *r, bool all_must)
 {
     static const actor actors[] = { client_takes_event, client_writes, client_reads, server_reads,
-                                    server_takes_event, server_writes, tls_happens,
-                                    connection_ends };
+                                    server_takes_event, server_writes, server_gives_up,
+                                    tls_happens, connection_ends };
     bool has_moved = false;
 
     r->turns++;
@@ -714,6 +809,8 @@ check_end(round_state *r)
         for (size_t i = 0; i < r->plan->messages[t].env.n_rcpts; i++) {
             unsigned n = r->stored[t][i];
             lw_outcome o = r->outcomes[t][i];
+            if (r->plan->fault == FAULT_CLIENT_BABBLES && r->has_struck)
+                continue; /* what it babbled may have ended the data */
             CLAIM(r, n <= 1);
             CLAIM(r, o != LW_OUTCOME_ACCEPTED || n == 1);
             CLAIM(r, o == LW_OUTCOME_ACCEPTED || o == LW_OUTCOME_UNCERTAIN || n == 0);
@@ -774,6 +871,9 @@ round_run(plan *p, FILE *log)
     problem = r->problem;
     round_seen.last_flights = lw_smtp_flights(r->client);
     round_seen.last_wire_flights = r->wire.flights;
+    round_seen.last_said = r->n_said;
+    round_seen.last_sent = r->n_sent;
+    round_seen.last_fault_struck = r->has_struck;
     round_seen.rounds++;
     round_seen.lmtp += p->client.protocol == LW_PROTOCOL_LMTP;
     round_seen.turns += r->turns;

@@ -415,12 +415,8 @@ answered_mail(wire *w, const asked *a, int code)
 static bool
 says_too_many(const wire *w, int code)
 {
-    unsigned klass, subject, detail;
-
-    if (code != 452 && code != 552)
-        return false;
-    return sscanf(w->reply + 4, "%u.%u.%u", &klass, &subject, &detail) != 3 ||
-           (subject == 5 && detail == 3);
+    return (code == 452 || code == 552) &&
+           (!w->has_enhanced || (w->subject == 5 && w->detail == 3));
 }
 
 static void
@@ -544,13 +540,18 @@ reply_line(wire *w, const char *line)
 
     if (w->log != NULL)
         fprintf(w->log, "S: %.200s\n", line);
-    RULE(w, strlen(line) >= 4 && code >= 200 && code <= 599);
+    w->is_over = w->is_babbling && (strlen(line) < 3 || code < 200 || code > 599);
+    if (w->is_over)
+        return;
+    RULE(w, strlen(line) >= 3 && code >= 200 && code <= 599);
     if (w->problem != NULL)
         return;
-    if (is_ehlo && w->reply_lines > 0 && code == 250)
+    w->has_enhanced = (w->has_enhanced && w->reply_lines > 0) ||
+                      sscanf(line, "%*3u%*[ -]%*u.%u.%u", &w->subject, &w->detail) == 2;
+    if (is_ehlo && w->reply_lines > 0 && code == 250 && line[3] != '\0')
         take_keyword(w, line + 4);
     w->reply_lines++;
-    if (line[3] != ' ')
+    if (line[3] == '-')
         return;
     w->reply_lines = 0;
     reply_came(w, code);
@@ -560,7 +561,7 @@ void
 wire_fed(wire *w, const char *p, size_t n)
 {
     w->has_read |= n > 0;
-    for (size_t i = 0; i < n && w->problem == NULL; i++) {
+    for (size_t i = 0; i < n && w->problem == NULL && !w->is_over; i++) {
         RULE(w, w->reply_len + 1 < sizeof w->reply);
         w->reply[w->reply_len++] = p[i];
         if (p[i] != '\n')
