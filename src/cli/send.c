@@ -57,7 +57,8 @@ static const cli_page page = {
     "  letterwing send --via smtps://ann@smtp.example.com \\\n"
     "      --password-from file:$HOME/.mailpass -f ann@example.com \\\n"
     "      -t bob@example.org -s Report --html @report.html -a q3.pdf -v\n"
-    "  letterwing send --message saved.eml --via lmtp+unix:///run/dovecot/lmtp bob\n"
+    "  letterwing send --message saved.eml --via lmtp+unix:///run/dovecot/lmtp \\\n"
+    "      bob@example.org\n"
 };
 
 /* "success,failure" -> bits; false if a word is unknown or never is not alone */

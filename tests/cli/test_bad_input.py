@@ -181,6 +181,10 @@ class Arguments(Case):
                 ('NUL', head + b'\r\na\0b\r\n', ['nul']),
                 ('no header', b'just a line of text\r\nand one more\r\n', ['header']),
                 ('empty', b'', []),
+                ('20 MB in one line', head + b'\r\n' + b'x' * 20_000_000 + b'\r\n',
+                 ['line 5', '20000000', '998']),
+                ('20 MB in one header', head + b'X: ' + b'x' * 20_000_000 + b'\r\n\r\nx\r\n',
+                 ['line 4', '998']),
             ]])
 
     def test_urls(self):

@@ -131,6 +131,13 @@ class Compose(Case):
                 self.assertEqual(arrived, octets)
                 self.assertEqual(envelope['recipients'][0]['address'], 'b@example.com')
 
+    def test_line_ends_of_a_ready_message(self):
+        """A bare CR and a bare LF are ends of lines: nothing else of them can be sent."""
+        path = self.file('m.eml', b'From: a@example.com\nTo: b@example.com\r\n\rbare\rcr\n\n.\rend')
+        _, arrived, _ = self.send('--message', path)
+        self.assertEqual(arrived, b'From: a@example.com\r\nTo: b@example.com\r\n\r\n'
+                                  b'bare\r\ncr\r\n\r\n.\r\nend\r\n')
+
     def test_large_ready_message(self):
         lines = [hashlib.sha256(str(i).encode()).hexdigest().encode() for i in range(100000)]
         octets = b'From: a@example.com\r\nTo: b@example.com\r\n\r\n' + b'\r\n'.join(lines) + b'\r\n'
