@@ -336,7 +336,8 @@ LW_API LW_MUST_USE lw_code lw_smtp_auth_cancel(lw_smtp *e);
  * @tag         comes back in the events
  *
  * LW_OK; LW_AGAIN: max_transactions wait already; LW_EADDRESS: an address holds CR, LF, NUL,
- * a control or is too long (nothing was queued); LW_EUSAGE: no recipients, closed, quitting.
+ * a control or is too long (nothing was queued); LW_EUSAGE: no recipients, closed, quitting, or
+ * a wish that no server could take (a priority of 10, HOLDFOR and HOLDUNTIL together).
  * May be called at any time after lw_smtp_new; the transaction starts when the engine is READY
  * and no login or STARTTLS is under way - so submit after the login.
  * Transactions run in order.  Recipients beyond the server's RCPTMAX, or answered 452 (or 552)

@@ -88,5 +88,7 @@ const lw_refusal *lw_param_rcpt(lw_span params, const lw_command_rules *rules, l
 
 /** lw_is_utc_date_time - such as "2026-11-24T23:59:59Z" (RFC 4865 3, RFC 3339) */
 bool lw_is_utc_date_time(lw_span s);
+/** lw_date_time_is_later - a is behind b, to the second; both are such date-times */
+bool lw_date_time_is_later(const char *a, const char *b);
 
 #endif

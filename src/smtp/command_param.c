@@ -182,15 +182,21 @@ lw_is_utc_date_time(lw_span s)
     return n + 1 == s.len && lw_upper(s.ptr[n]) == 'Z';
 }
 
+/* The first 19 octets have one form: their order as text is their order in time. */
+bool
+lw_date_time_is_later(const char *a, const char *b)
+{
+    int days = memcmp(a, b, 10);
+
+    return days > 0 || (days == 0 && memcmp(a + 11, b + 11, 8) > 0);
+}
+
 static const lw_refusal *
 parse_holduntil(param_ctx *c, lw_span v)
 {
     if (!lw_is_utc_date_time(v) || c->mail->hold_for_s != 0)
         return &malformed;
-    /* The first 19 octets have one form: their order as text is their order in time. */
-    if (memcmp(v.ptr, c->rules->hold_max_until, 10) > 0 ||
-        (memcmp(v.ptr, c->rules->hold_max_until, 10) == 0 &&
-         memcmp(v.ptr + 11, c->rules->hold_max_until + 11, 8) > 0))
+    if (lw_date_time_is_later(v.ptr, c->rules->hold_max_until))
         return &malformed;
     c->mail->hold_until = lw_store_span(c->store, v);
     return c->mail->hold_until == NULL ? &malformed : NULL;

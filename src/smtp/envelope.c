@@ -8,11 +8,13 @@
  */
 #include "smtp/client_int.h"
 
+#include "smtp/command.h"
 #include "smtp/xtext.h"
 
 #include <stdio.h>
 
-enum { ADDRESS_MAX = 320, ENVID_MAX = 100, TYPED_ADDRESS_MAX = 500, DATE_TIME_MAX = 40 };
+enum { ADDRESS_MAX = 320, ENVID_MAX = 100, TYPED_ADDRESS_MAX = 500, DATE_TIME_MAX = 40,
+       NINE_DIGITS = 999999999 };
 
 /* no controls; < > and SP only inside quotes: what stands between <> cannot leave them */
 static bool
@@ -53,6 +55,27 @@ rcpt_is_safe(const lw_rcpt *r)
            text_is_safe(r->orcpt, TYPED_ADDRESS_MAX, true);
 }
 
+/* what no server could take, whatever it offers */
+static bool
+wishes_are_sound(const lw_envelope *env)
+{
+    int64_t by = env->deliver_by_s;
+    char mode = env->deliver_by_mode;
+
+    if (env->has_priority && (env->priority < -9 || env->priority > 9))
+        return false;
+    if (mode != 0 && mode != 'N' && mode != 'R')
+        return false;
+    /* [RFC2852 4] "-999,999,999 seconds <= by-time <= +999,999,999 seconds" ... "In the case of
+     * a by-mode of "R", a zero or negative by-time is a syntax error." */
+    if (by < -NINE_DIGITS || by > NINE_DIGITS || (mode == 'R' && by <= 0))
+        return false;
+    /* [RFC4865 4.1] "MUST include one, and only one, hold-param with the MAIL command" */
+    if (env->hold_for_s > NINE_DIGITS || (env->hold_for_s != 0 && env->hold_until != NULL))
+        return false;
+    return env->hold_until == NULL || lw_is_utc_date_time(lw_span_str(env->hold_until));
+}
+
 lw_code
 lw_smtp_check_envelope(const lw_envelope *env)
 {
@@ -61,9 +84,7 @@ lw_smtp_check_envelope(const lw_envelope *env)
         !text_is_safe(env->auth, TYPED_ADDRESS_MAX, true) ||
         !text_is_safe(env->hold_until, DATE_TIME_MAX, false))
         return LW_EADDRESS;
-    if (env->has_priority && (env->priority < -9 || env->priority > 9))
-        return LW_EUSAGE;
-    if (env->deliver_by_mode != 0 && env->deliver_by_mode != 'N' && env->deliver_by_mode != 'R')
+    if (!wishes_are_sound(env))
         return LW_EUSAGE;
     for (size_t i = 0; i < env->n_rcpts; i++)
         if (!rcpt_is_safe(&env->rcpts[i]))
@@ -108,7 +129,10 @@ missing_hold(const lw_smtp *e, const lw_envelope *env)
         return NULL;
     if ((e->caps.flags & LW_CAP_FUTURERELEASE) == 0)
         return "the server does not offer FUTURERELEASE, which was asked for";
-    if (e->caps.hold_max_s != 0 && env->hold_for_s > e->caps.hold_max_s)
+    /* [RFC4865 4.1] "is earlier than or equal to the max-future-release-date-time advertised" */
+    if ((e->caps.hold_max_s != 0 && env->hold_for_s > e->caps.hold_max_s) ||
+        (env->hold_until != NULL && lw_is_utc_date_time(e->caps.hold_max_until) &&
+         lw_date_time_is_later(env->hold_until, e->caps.hold_max_until.ptr)))
         return "the server does not hold a message for as long as was asked";
     return NULL;
 }
