@@ -43,6 +43,12 @@ class Checks(unittest.TestCase):
                          ['3', '5'])
         self.assertEqual(len(list(banned.check_calls('src/cli/x.c', text))), 1)
 
+    def test_sections_that_a_test_names_are_found(self):
+        rfcs = load('rfcs.py')
+        self.assertEqual(list(rfcs.named_sections('# RFC 5321 3.3, 4.5.2; RFC 2920 3.1\n# 250 is not 9')),
+                         [(5321, '3.3'), (5321, '4.5.2'), (2920, '3.1')])
+        self.assertEqual(list(rfcs.named_sections('[RFC5321 4.5.2] "a"')), [(5321, '4.5.2')])
+
     def test_quotes_stand_in_their_section(self):
         quotes = load('check-rfc-quotes')
         lines = ['1.  First', '', '   A server MUST', '   wait.', '2.  Second', '   Or not.']
