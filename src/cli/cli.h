@@ -67,6 +67,7 @@ int cli_send(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 int cli_talk(int argc, char **argv);
 int cli_sink(int argc, char **argv);
+int cli_bounce(int argc, char **argv);
 
 /** cli_parse - fill the command's struct; positional gets what is no option.  CLI_GO_ON, or the
  *  exit code: EX_OK after --help, EX_USAGE after a sentence */
@@ -125,6 +126,10 @@ bool cli_json_write(FILE *f, json_t *object);
 /** cli_read_file - a whole file ("-" = standard input), NUL-terminated; CLI_GO_ON or the exit code
  *  after a sentence that begins with what */
 int cli_read_file(const char *what, const char *path, char **out, size_t *len);
+/** cli_feed_file - the octets of a file ("-" = standard input), piece by piece, until the end or
+ *  until feed fails (*rc); CLI_GO_ON, or EX_NOINPUT after a sentence that begins with what */
+int cli_feed_file(const char *what, const char *path, lw_code (*feed)(void *, const char *, size_t),
+                  void *ctx, lw_code *rc);
 /** cli_value - the value of an option that takes S|@FILE|-; text only: NUL is refused */
 int cli_value(const char *what, const char *given, char **out);
 

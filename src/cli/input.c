@@ -70,6 +70,32 @@ cli_read_file(const char *what, const char *path, char **out, size_t *len)
 }
 
 int
+cli_feed_file(const char *what, const char *path, lw_code (*feed)(void *, const char *, size_t),
+              void *ctx, lw_code *rc)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), os_err;
+    char buf[65536], text[128];
+    ssize_t got = 0;
+
+    *rc = LW_OK;
+    while (fd >= 0 && *rc >= 0) {
+        got = read(fd, buf, sizeof buf);
+        if (got > 0)
+            *rc = feed(ctx, buf, (size_t) got);
+        else if (got == 0 || errno != EINTR)
+            break;
+    }
+    os_err = fd < 0 || got < 0 ? errno : 0;
+    if (fd >= 0 && !is_stdin)
+        close(fd);
+    if (os_err == 0)
+        return CLI_GO_ON;
+    return cli_error(EX_NOINPUT, "%s: %s cannot be read: %s", what,
+                     is_stdin ? "standard input" : path, os_text(os_err, text, sizeof text));
+}
+
+int
 cli_value(const char *what, const char *given, char **out)
 {
     const char *path = NULL;

@@ -13,6 +13,7 @@ static const cli_command commands[] = {
     { "probe", cli_probe, "show what a server offers" },
     { "talk", cli_talk, "speak SMTP by hand, or from a script" },
     { "sink", cli_sink, "accept mail and show it: a server for tests" },
+    { "bounce", cli_bounce, "say what a delivery report reports" },
     { "help", help, "explain a command" },
     { "version", version, "print the version" },
 };
