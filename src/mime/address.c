@@ -164,7 +164,7 @@ phrase(parser *p, char mark)
             return rc;
         char c = peek(p);
         if (c == mark)
-            return LW_OK;
+            return lw_buf_finish(&p->name) < 0 ? LW_ENOMEM : LW_OK;
         if (p->pos > before && p->name.len > 0)
             lw_buf_add_char(&p->name, ' ');
         if (c == '"') {
