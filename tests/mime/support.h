@@ -1,51 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/mime/support.h - render to memory, sources that misbehave, memory that runs out */
+/* tests/mime/support.h - render to memory, sources that misbehave */
 #ifndef LW_TESTS_MIME_SUPPORT_H
 #define LW_TESTS_MIME_SUPPORT_H
 
+#include "support/memory.h"
 #include "support/test.h"
 
 #include "mime/mime_int.h"
-
-/* ---- memory that counts what is out, and fails from the n-th request on ------------------- */
-
-typedef struct test_memory {
-    lw_alloc alloc;
-    long left;      /* requests that succeed; < 0 = all */
-    bool once;      /* only one request fails           */
-    bool has_failed;
-    long n_out;     /* blocks not given back            */
-} test_memory;
-
-static inline void *
-test_memory_resize(void *ctx, void *p, size_t n)
-{
-    test_memory *t = ctx;
-
-    if (n == 0) {
-        t->n_out -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (t->left == 0) {
-        t->has_failed = true;
-        if (t->once)
-            t->left = -1;
-        return NULL;
-    }
-    if (t->left > 0)
-        t->left--;
-    void *q = realloc(p, n);
-    t->n_out += q != NULL && p == NULL;
-    return q;
-}
-
-static inline void
-test_memory_init(test_memory *t, long left)
-{
-    *t = (test_memory){ .left = left };
-    t->alloc = (lw_alloc){ test_memory_resize, t };
-}
 
 /* ---- a source over memory ------------------------------------------------------------------- */
 
