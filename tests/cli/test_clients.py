@@ -29,6 +29,15 @@ def call(*args, stdin=b'', **more):
     return done
 
 
+def fetched(tool):
+    """smtp-source comes with Postfix, which is unpacked beside the build, not installed."""
+    fetch = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../tools/fetch-servers')
+    done = subprocess.run([fetch, '--path', tool], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise unittest.SkipTest(f'{tool} is missing (tools/fetch-servers): {done.stderr.strip()}')
+    return done.stdout.strip()
+
+
 class Clients(Case):
     WAYS = (  # name, options of the sink
         ('plain', ()),
@@ -124,6 +133,19 @@ class Clients(Case):
             call(swaks, '--socket', path, '--protocol', 'LMTP', '--from', 'ann@example.com',
                  '--to', 'bob@example.org,carl@example.org')
             self.assertEqual(len(sink.one()[0]['recipients']), 2)
+
+    def test_smtp_source(self):
+        """A load generator: several sessions at once, several messages in each."""
+        source = fetched('smtp-source')
+        for name, args in (('plain', ()), ('no pipelining', ('--without', 'PIPELINING,CHUNKING'))):
+            with self.subTest(name), Sink(*args) as sink:
+                call(source, '-m', '60', '-s', '8', '-d', '-l', '3000', '-r', '3', '-f',
+                     'ann@example.com', '-t', 'bob@example.org', f'127.0.0.1:{sink.port}')
+                found = sink.messages()
+                self.assertEqual(len(found), 60)
+                for envelope, octets in found:
+                    self.assertEqual(len(envelope['recipients']), 3)
+                    self.assertGreaterEqual(len(octets), 3000)
 
     def test_openssl(self):
         openssl = need('openssl')
