@@ -377,8 +377,7 @@ static const struct {
     { "666444", "646464" }, { "446", "464" },
 };
 
-/* [RFC8305 4] "if the first address in the sorted list is IPv6, then the first IPv4 address
- * should be moved up in the list to be second in the list" */
+/* RFC 8305 4 */
 static void
 test_interleave__families_alternate_order_within_kept(void **state)
 {
@@ -403,6 +402,7 @@ test_interleave__families_alternate_order_within_kept(void **state)
     }
 }
 
+/* RFC 8305 5 */
 /* ---- the race ------------------------------------------------------------------------------------------------- */
 
 static void
