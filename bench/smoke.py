@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""smoke.py BUILD Ours|Libcurl|Libesmtp - every program of the bench sends a handful of messages
+that are counted right
+
+No time is looked at: this only holds that the bench measures what it says it measures.
+"""
+import os
+import socket
+import sys
+import tempfile
+import unittest
+
+import harness
+
+BUILD = os.path.abspath(sys.argv.pop(1))
+N = 5
+ATTACHMENT = 200_001    # neither whole lines nor whole groups of three
+
+
+class Smoke:
+    """What the cases share; no test case itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.data = harness.Data(cls.scratch.name)
+        cls.file = harness.write(cls.data.folder + '/attachment', os.urandom(ATTACHMENT))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def run_against(self, name, arguments, n, *options):
+        """What the null peer saw of a program; {port} in an argument is replaced."""
+        with harness.NullPeer(BUILD, self.data, *options) as peer:
+            command = [harness.program(BUILD, name)]
+            command += [a.replace('{port}', str(peer.port)) for a in arguments]
+            took = harness.measure(BUILD, command, peer, n, limit_s=60)
+        self.assertNotIn('error', took)
+        self.assertEqual(took['refused'], 0)
+        return took
+
+    def check_many(self, name, arguments, *options):
+        took = self.run_against(name, arguments, N, *options)
+        self.assertEqual(took['sessions'], 1)
+        self.assertEqual(took['handshakes'], 1 if '-t' in options or '-S' in options else 0)
+        self.assertGreater(took['body_bytes'], N * 4096 - 1)
+        return took
+
+
+class Ours(Smoke, unittest.TestCase):
+    def test_floor__one_message(self):
+        took = self.run_against('floor', ['{port}', self.data.message(2048)], 1)
+        self.assertEqual(took['body_bytes'], 2048 + len('.\r\n'))
+
+    def test_limit__each_mode_counts_its_waits(self):
+        # Turns of the peer: greeting, EHLO and QUIT, and those of the messages.
+        for mode, turns in (('lock', 4 * N), ('data2', 2 * N), ('data', N + 1), ('bdat', N)):
+            with self.subTest(mode):
+                took = self.check_many('limit', ['-p', '{port}', '-m', mode, '-n', str(N),
+                                                 self.data.message(4096)])
+                self.assertEqual(took['turns'], 3 + turns)
+
+    def test_limit__window_sends_all(self):
+        took = self.run_against('limit', ['-p', '{port}', '-m', 'bdat', '-n', '1000', '-w', '64',
+                                          self.data.message(4096)], 1000)
+        self.assertEqual(took['body_bytes'], 1000 * 4096)
+
+    def test_limit__tls_and_many_connections(self):
+        took = self.run_against('limit', ['-p', '{port}', '-m', 'data', '-n', '50', '-c', '7',
+                                          '-T', self.data.message(4096)], 50, '-t')
+        self.assertEqual((took['sessions'], took['handshakes']), (7, 7))
+
+    def test_limit_attachment__encodes_all(self):
+        lines = -(-ATTACHMENT // 57)
+        encoded = -(-ATTACHMENT // 3) * 4 + 2 * lines
+        header = len('Subject: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n')
+        for mode, more in (('data', len('.\r\n')), ('bdat', 0)):
+            with self.subTest(mode):
+                took = self.run_against('limit_attachment', ['-p', '{port}', '-m', mode,
+                                                             self.file], 1)
+                self.assertEqual(took['body_bytes'], encoded + header + more)
+
+    def test_session__raw_and_composed(self):
+        for kind, path in (('raw', self.data.message(4096)), ('compose', self.data.body(4096))):
+            with self.subTest(kind):
+                took = self.check_many('session', ['smtp://127.0.0.1:{port}?tls=none', str(N), kind,
+                                                   path])
+                if kind == 'raw':
+                    self.assertEqual(took['body_bytes'], N * 4096)
+
+    def test_session__tls(self):
+        self.check_many('session', ['smtps://127.0.0.1:{port}', str(N), 'raw',
+                                    self.data.message(4096), self.data.cert], '-t')
+
+    def test_session__without_extensions(self):
+        took = self.check_many('session', ['smtp://127.0.0.1:{port}?tls=none', str(N), 'raw',
+                                           self.data.message(4096)], '-x', 'PC8UZN')
+        self.assertEqual(took['turns'], 3 + 4 * N)
+
+    def test_null_peer__late_replies_come_all(self):
+        took = self.check_many('limit', ['-p', '{port}', '-m', 'lock', '-n', str(N),
+                                         self.data.message(4096)], '-d', '1')
+        self.assertEqual(took['turns'], 3 + 4 * N)
+
+    def test_null_peer__split_at_each_octet_same_counts(self):
+        say = (b'EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n..\r\n.x\r\n\r\n.\n\r\n.\r\n'
+               b'MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 5\r\n.\r\n\r\nBDAT 3 LAST\r\nabc'
+               b'MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\nWHAT\r\nQUIT\r\n')
+        for cut in range(len(say)):
+            with harness.NullPeer(BUILD, self.data) as peer:
+                with socket.create_connection(('127.0.0.1', peer.port)) as s:
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    answers = s.recv(1000)
+                    s.sendall(say[:cut])
+                    if b'\n' in say[:cut]:
+                        answers += s.recv(1)    # the peer has read something of the first part
+                    s.sendall(say[cut:])
+                    while more := s.recv(1000):
+                        answers += more
+                seen = peer.read()
+            self.assertEqual((seen['messages'], seen['chunks'], seen['refused']), (3, 2, 1), cut)
+            self.assertTrue(answers.endswith(b'502 5.5.2 Not here\r\n221 2.0.0 Bye\r\n'), cut)
+
+
+class Libcurl(Smoke, unittest.TestCase):
+    def test_libcurl__plain_tls_and_composed(self):
+        message = self.data.message(4096)
+        self.check_many('peer_libcurl', ['smtp://127.0.0.1:{port}/bench.test', str(N), message])
+        self.check_many('peer_libcurl', ['smtps://127.0.0.1:{port}/bench.test', str(N), message,
+                                         self.data.cert], '-t')
+        self.run_against('peer_libcurl', ['smtp://127.0.0.1:{port}/bench.test', '1', '--attach',
+                                          self.file], 1)
+
+
+class Libesmtp(Smoke, unittest.TestCase):
+    def test_libesmtp__plain_and_starttls(self):
+        message = self.data.message(4096)
+        self.check_many('peer_libesmtp', ['127.0.0.1:{port}', str(N), message], '-q')
+        # It checks the certificate's names against the host that it was given.
+        self.check_many('peer_libesmtp', ['localhost:{port}', str(N), message, self.data.cert],
+                        '-q', '-S')
+
+
+if __name__ == '__main__':
+    for name in ('Libcurl', 'Libesmtp'):
+        if name in sys.argv and not os.path.exists(BUILD + '/bench/peer_' + name.lower()):
+            print('skipped: %s was not there when meson looked' % name)
+            sys.exit(77)
+    unittest.main()
