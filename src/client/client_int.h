@@ -3,7 +3,7 @@
  * client/client_int.h - the client room from inside
  *
  * Who does what, from below:
- *   pool.c        text that lives as long as its owner
+ *   arena.c       text that lives as long as its owner
  *   cancel.c      the switch that ends a blocking call
  *   transcript.c  the dialogue as lines, secrets replaced
  *   link.c        one connection and its engine, moved until something happens
@@ -30,19 +30,19 @@
 /* ---- text that lives as long as its owner -------------------------------------------------- */
 
 /** Text by the block; nothing is freed before all of it. */
-typedef struct lw_pool {
+typedef struct lw_arena {
     const lw_alloc *alloc;
-    struct lw_pool_block *blocks;
+    struct lw_arena_block *blocks;
     size_t used;
-} lw_pool;
+} lw_arena;
 
-void lw_pool_init(lw_pool *p, const lw_alloc *alloc);
-void lw_pool_deinit(lw_pool *p);
-/** lw_pool_room - n octets, not aligned, or NULL */
-char *lw_pool_room(lw_pool *p, size_t n);
-/** lw_pool_span, lw_pool_str - a NUL-terminated copy; NULL when out of memory (or s is NULL) */
-const char *lw_pool_span(lw_pool *p, lw_span s);
-const char *lw_pool_str(lw_pool *p, const char *s);
+void lw_arena_init(lw_arena *p, const lw_alloc *alloc);
+void lw_arena_deinit(lw_arena *p);
+/** lw_arena_room - n octets, not aligned, or NULL */
+char *lw_arena_room(lw_arena *p, size_t n);
+/** lw_arena_span, lw_arena_str - a NUL-terminated copy; NULL when out of memory (or s is NULL) */
+const char *lw_arena_span(lw_arena *p, lw_span s);
+const char *lw_arena_str(lw_arena *p, const char *s);
 
 /* ---- cancel --------------------------------------------------------------------------------- */
 
@@ -125,16 +125,16 @@ void lw_link_disconnect(lw_link *l);
 
 /* ---- facts --------------------------------------------------------------------------------------- */
 
-/** lw_facts_copy - with all text in the pool; what has no memory is left out */
-void lw_facts_copy(lw_pool *pool, lw_server_facts *to, const lw_server_facts *from);
-void lw_facts_copy_tls(lw_pool *pool, lw_tls_facts *to, const lw_tls_facts *from);
+/** lw_facts_copy - with all text in the arena; what has no memory is left out */
+void lw_facts_copy(lw_arena *arena, lw_server_facts *to, const lw_server_facts *from);
+void lw_facts_copy_tls(lw_arena *arena, lw_tls_facts *to, const lw_tls_facts *from);
 
 /* ---- session ----------------------------------------------------------------------------------------- */
 
 struct lw_session {
     lw_alloc alloc;
-    lw_send_opts opts;          /* strings are copies in pool; the password is not there      */
-    lw_pool pool;               /* for the session's life                                     */
+    lw_send_opts opts;          /* strings are copies in arena; the password is not there      */
+    lw_arena arena;             /* for the session's life                                     */
     char *password;             /* of the options; wiped at the end                           */
     char host_name[256];        /* this machine's, "" = it has no full one                    */
     lw_url *urls;               /* of opts.servers, parsed                                    */
@@ -146,7 +146,7 @@ struct lw_session {
     bool is_bare;               /* greeting only: the rest is said by hand                    */
     bool is_fresh;              /* nothing was sent over this connection yet                  */
     bool is_up;                 /* logged in, idle                                            */
-    lw_pool facts_pool;         /* emptied with each connection                               */
+    lw_arena facts_arena;       /* emptied with each connection                               */
     lw_server_facts facts;
     const char *before_tls, *after_tls, *offered_auth; /* answers to EHLO; NULL = none        */
     int login_code;             /* the last reply to AUTH                                     */
@@ -194,7 +194,7 @@ void lw_result_judge(lw_report *r);
 
 struct lw_report {
     lw_alloc alloc;
-    lw_pool pool;
+    lw_arena arena;
     lw_result *results;
     size_t n;
     lw_result reply;            /* the one that decided */

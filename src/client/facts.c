@@ -9,11 +9,11 @@ or_empty(const char *s)
 }
 
 static void
-copy_chain(lw_pool *pool, lw_tls_facts *to, const lw_tls_facts *from)
+copy_chain(lw_arena *arena, lw_tls_facts *to, const lw_tls_facts *from)
 {
     size_t bytes = from->n_chain * sizeof *from->chain;
-    /* the pool does not align: room for the worst case */
-    char *room = lw_pool_room(pool, bytes + _Alignof(lw_certificate));
+    /* the arena does not align: room for the worst case */
+    char *room = lw_arena_room(arena, bytes + _Alignof(lw_certificate));
     lw_certificate *chain;
 
     to->chain = NULL;
@@ -24,30 +24,30 @@ copy_chain(lw_pool *pool, lw_tls_facts *to, const lw_tls_facts *from)
     chain = (lw_certificate *)(void *)room;
     for (size_t i = 0; i < from->n_chain; i++) {
         chain[i] = from->chain[i];
-        chain[i].subject = or_empty(lw_pool_str(pool, from->chain[i].subject));
-        chain[i].issuer = or_empty(lw_pool_str(pool, from->chain[i].issuer));
+        chain[i].subject = or_empty(lw_arena_str(arena, from->chain[i].subject));
+        chain[i].issuer = or_empty(lw_arena_str(arena, from->chain[i].issuer));
     }
     to->chain = chain;
     to->n_chain = from->n_chain;
 }
 
 void
-lw_facts_copy_tls(lw_pool *pool, lw_tls_facts *to, const lw_tls_facts *from)
+lw_facts_copy_tls(lw_arena *arena, lw_tls_facts *to, const lw_tls_facts *from)
 {
     *to = *from;
-    to->version = lw_pool_str(pool, from->version);
-    to->cipher = lw_pool_str(pool, from->cipher);
-    to->problem = lw_pool_str(pool, from->problem);
-    copy_chain(pool, to, from);
+    to->version = lw_arena_str(arena, from->version);
+    to->cipher = lw_arena_str(arena, from->cipher);
+    to->problem = lw_arena_str(arena, from->problem);
+    copy_chain(arena, to, from);
 }
 
 void
-lw_facts_copy(lw_pool *pool, lw_server_facts *to, const lw_server_facts *from)
+lw_facts_copy(lw_arena *arena, lw_server_facts *to, const lw_server_facts *from)
 {
-    to->host = lw_pool_str(pool, from->host);
+    to->host = lw_arena_str(arena, from->host);
     to->port = from->port;
-    to->address = lw_pool_str(pool, from->address);
-    to->greeting = lw_pool_str(pool, from->greeting);
-    to->auth = lw_pool_str(pool, from->auth);
-    lw_facts_copy_tls(pool, &to->tls, &from->tls);
+    to->address = lw_arena_str(arena, from->address);
+    to->greeting = lw_arena_str(arena, from->greeting);
+    to->auth = lw_arena_str(arena, from->auth);
+    lw_facts_copy_tls(arena, &to->tls, &from->tls);
 }

@@ -155,7 +155,7 @@ remember_reply(login *g, const lw_reply *r)
 
     s->login_mechanism = g->mechanism;
     s->login_code = r->code;
-    s->login_text = lw_pool_span(&s->facts_pool, r->text);
+    s->login_text = lw_arena_span(&s->facts_arena, r->text);
 }
 
 /* the server refused: what it said, here and in the error of its mechanism */

@@ -10,7 +10,7 @@
 typedef struct probe {
     lw_probe p; /* first: what the caller sees */
     lw_alloc alloc;
-    lw_pool pool;
+    lw_arena arena;
 } probe;
 
 /* ---- lists ----------------------------------------------------------------------------------- */
@@ -29,7 +29,7 @@ split(probe *b, const char *text, char separator, size_t *n)
     if (rest.len == 0 || (list = lw_zalloc_array(&b->alloc, cap, sizeof *list)) == NULL)
         return NULL;
     while (i < cap && lw_span_token(&rest, separator, &one))
-        if ((list[i] = lw_pool_span(&b->pool, one)) != NULL)
+        if ((list[i] = lw_arena_span(&b->arena, one)) != NULL)
             i++;
     *n = i;
     return list;
@@ -38,7 +38,7 @@ split(probe *b, const char *text, char separator, size_t *n)
 static void
 take_facts(probe *b, const lw_session *s)
 {
-    lw_facts_copy(&b->pool, &b->p.server, &s->facts);
+    lw_facts_copy(&b->arena, &b->p.server, &s->facts);
     b->p.before_tls = split(b, s->before_tls, '\n', &b->p.n_before_tls);
     b->p.after_tls = split(b, s->after_tls, '\n', &b->p.n_after_tls);
     b->p.mechanisms = split(b, s->offered_auth, ' ', &b->p.n_mechanisms);
@@ -60,7 +60,7 @@ ask(probe *b, lw_session *s, lw_span line, int *code, const char **text)
         if (ev.kind != LW_EVENT_REPLY)
             continue;
         *code = ev.reply.code;
-        *text = lw_pool_span(&b->pool, ev.reply.text);
+        *text = lw_arena_span(&b->arena, ev.reply.text);
         return LW_OK;
     }
     return lw_session_lost(s, &b->p.error);
@@ -109,9 +109,9 @@ try_login(probe *b, lw_session *s)
     b->p.login_tried = true;
     rc = lw_session_login(s, &b->p.error);
     b->p.login_ok = rc >= 0;
-    b->p.login_mechanism = lw_pool_str(&b->pool, s->login_mechanism);
+    b->p.login_mechanism = lw_arena_str(&b->arena, s->login_mechanism);
     b->p.login_code = s->login_code;
-    b->p.login_text = lw_pool_str(&b->pool, s->login_text);
+    b->p.login_text = lw_arena_str(&b->arena, s->login_text);
     return rc;
 }
 
@@ -176,7 +176,7 @@ lw_probe_run(const lw_probe_opts *opts, lw_probe **out)
     if (b == NULL)
         return LW_ENOMEM;
     b->alloc = *alloc;
-    lw_pool_init(&b->pool, &b->alloc);
+    lw_arena_init(&b->arena, &b->alloc);
     b->p.round_trip_ms = -1;
     run(b, opts);
     *out = &b->p;
@@ -195,6 +195,6 @@ lw_probe_free(lw_probe *p)
     lw_release(&alloc, (void *)p->before_tls);
     lw_release(&alloc, (void *)p->after_tls);
     lw_release(&alloc, (void *)p->mechanisms);
-    lw_pool_deinit(&b->pool);
+    lw_arena_deinit(&b->arena);
     lw_release(&alloc, b);
 }

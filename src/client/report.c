@@ -21,7 +21,7 @@ lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
     if ((r = lw_zalloc(alloc, sizeof *r)) == NULL)
         return NULL;
     r->alloc = *alloc;
-    lw_pool_init(&r->pool, &r->alloc);
+    lw_arena_init(&r->arena, &r->alloc);
     r->began_ns = uv_hrtime();
     r->message_id = no_text;
     if (n > 0 && (r->results = lw_zalloc_array(alloc, n, sizeof *r->results)) == NULL)
@@ -30,7 +30,7 @@ lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
         lw_result *one = &r->results[r->n];
 
         *one = (lw_result){ .outcome = LW_OUTCOME_UNSENT, .text = no_text };
-        if ((one->address = lw_pool_str(&r->pool, env->rcpts[r->n].address)) == NULL)
+        if ((one->address = lw_arena_str(&r->arena, env->rcpts[r->n].address)) == NULL)
             goto fail;
     }
     return r;
@@ -47,7 +47,7 @@ lw_report_free(lw_report *r)
     if (r == NULL)
         return;
     alloc = r->alloc;
-    lw_pool_deinit(&r->pool);
+    lw_arena_deinit(&r->arena);
     lw_release(&alloc, r->results);
     lw_release(&alloc, r);
 }
@@ -60,7 +60,7 @@ keep_text(lw_report *r, lw_span text)
 
     if (r->has_reply && lw_span_eq(text, lw_span_str(r->reply.text)))
         return r->reply.text;
-    copy = lw_pool_span(&r->pool, text);
+    copy = lw_arena_span(&r->arena, text);
     return copy == NULL ? "(out of memory for this text)" : copy;
 }
 
@@ -104,7 +104,7 @@ lw_report_note_fmt(lw_report *r, const char *fmt, ...)
     vsnprintf(raw, sizeof raw, fmt, ap);
     va_end(ap);
     lw_print_safe(text, sizeof text, lw_span_str(raw));
-    if ((r->notes[r->n_notes] = lw_pool_str(&r->pool, text)) != NULL)
+    if ((r->notes[r->n_notes] = lw_arena_str(&r->arena, text)) != NULL)
         r->n_notes++;
 }
 
@@ -157,7 +157,7 @@ void
 lw_report_close(lw_report *r, const lw_session *s)
 {
     if (s != NULL && s->n_urls > 0) {
-        lw_facts_copy(&r->pool, &r->server, &s->facts);
+        lw_facts_copy(&r->arena, &r->server, &s->facts);
         if (s->skipped.code != LW_OK)
             lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
     }

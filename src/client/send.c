@@ -52,13 +52,13 @@ lw_render_now(lw_render_opts *o, char *host, size_t cap)
 /* ORCPT: what a report of delivery will name, wherever the message is forwarded to (RFC 3461
  * 4.2).  An address that is not ASCII would need another address type (RFC 6533 3). */
 static const char *
-original_recipient(lw_pool *pool, const char *address)
+original_recipient(lw_arena *arena, const char *address)
 {
     static const char type[] = "rfc822;";
     lw_span a = lw_span_str(address);
     char *copy;
 
-    if (!lw_span_is_ascii(a) || (copy = lw_pool_room(pool, sizeof type + a.len)) == NULL)
+    if (!lw_span_is_ascii(a) || (copy = lw_arena_room(arena, sizeof type + a.len)) == NULL)
         return NULL;
     memcpy(copy, type, sizeof type - 1);
     memcpy(copy + sizeof type - 1, a.ptr, a.len + 1);
@@ -75,7 +75,7 @@ add_wishes(const lw_send_opts *o, lw_envelope *env, lw_report *r)
         return;
     for (size_t i = 0; i < env->n_rcpts; i++) {
         env->rcpts[i].notify = o->notify;
-        env->rcpts[i].orcpt = original_recipient(&r->pool, env->rcpts[i].address);
+        env->rcpts[i].orcpt = original_recipient(&r->arena, env->rcpts[i].address);
     }
 }
 
@@ -105,7 +105,7 @@ render(const lw_alloc *alloc, lw_message *m, lw_rendering **out, lw_report **rep
         return rc;
     }
     (*report)->size = lw_rendering_body(*out)->size;
-    (*report)->message_id = lw_pool_str(&(*report)->pool, lw_rendering_message_id(*out));
+    (*report)->message_id = lw_arena_str(&(*report)->arena, lw_rendering_message_id(*out));
     if ((*report)->message_id == NULL)
         (*report)->message_id = "";
     return LW_OK;

@@ -38,7 +38,7 @@ copy_strings(lw_session *s)
                              &o->tls_pin, &o->ehlo_name, &o->envid };
 
     for (size_t i = 0; i < LW_COUNT(texts); i++)
-        if (*texts[i] != NULL && (*texts[i] = lw_pool_str(&s->pool, *texts[i])) == NULL)
+        if (*texts[i] != NULL && (*texts[i] = lw_arena_str(&s->arena, *texts[i])) == NULL)
             return false;
     s->password = lw_strdup(&s->alloc, o->password);
     if (o->password != NULL && s->password == NULL)
@@ -106,8 +106,8 @@ lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
     s->alloc = *alloc;
     s->opts = *opts;
     s->opts.alloc = &s->alloc;
-    lw_pool_init(&s->pool, &s->alloc);
-    lw_pool_init(&s->facts_pool, &s->alloc);
+    lw_arena_init(&s->arena, &s->alloc);
+    lw_arena_init(&s->facts_arena, &s->alloc);
     lw_host_name(s->host_name, sizeof s->host_name);
     rc = lw_link_init(&s->link, &s->alloc, opts);
     if (rc < 0 || !copy_strings(s))
@@ -198,7 +198,7 @@ static void
 take_tls_facts(lw_session *s)
 {
     if (s->link.conn != NULL)
-        lw_facts_copy_tls(&s->facts_pool, &s->facts.tls, lw_conn_tls_facts(s->link.conn));
+        lw_facts_copy_tls(&s->facts_arena, &s->facts.tls, lw_conn_tls_facts(s->link.conn));
 }
 
 static void
@@ -206,8 +206,8 @@ forget_facts(lw_session *s)
 {
     const lw_url *url = lw_session_url(s);
 
-    lw_pool_deinit(&s->facts_pool);
-    lw_pool_init(&s->facts_pool, &s->alloc);
+    lw_arena_deinit(&s->facts_arena);
+    lw_arena_init(&s->facts_arena, &s->alloc);
     s->facts = (lw_server_facts){ .host = url->host != NULL ? url->host : url->path,
                                   .port = url->port };
     s->before_tls = s->after_tls = s->offered_auth = s->login_mechanism = s->login_text = NULL;
@@ -220,8 +220,8 @@ take_capabilities(lw_session *s)
     const lw_capabilities *c = lw_smtp_capabilities(s->link.engine);
     const char **lines = s->facts.tls.active ? &s->after_tls : &s->before_tls;
 
-    *lines = lw_pool_span(&s->facts_pool, c->lines);
-    s->offered_auth = lw_pool_span(&s->facts_pool, c->auth);
+    *lines = lw_arena_span(&s->facts_arena, c->lines);
+    s->offered_auth = lw_arena_span(&s->facts_arena, c->auth);
 }
 
 /* greeting and EHLO, or EHLO again under TLS */
@@ -233,7 +233,7 @@ wait_until_ready(lw_session *s, lw_error *err)
 
     while ((rc = lw_link_next(&s->link, &ev)) == LW_OK) {
         if (ev.kind == LW_EVENT_GREETING)
-            s->facts.greeting = lw_pool_span(&s->facts_pool, ev.reply.text);
+            s->facts.greeting = lw_arena_span(&s->facts_arena, ev.reply.text);
         if (ev.kind != LW_EVENT_READY)
             continue;
         take_capabilities(s);
@@ -339,7 +339,7 @@ connect_link(lw_session *s, lw_error *err)
     rc = lw_link_connect(&s->link, &where, &how, err);
     take_tls_facts(s);
     if (s->link.conn != NULL && lw_conn_address(s->link.conn)[0] != '\0')
-        s->facts.address = lw_pool_str(&s->facts_pool, lw_conn_address(s->link.conn));
+        s->facts.address = lw_arena_str(&s->facts_arena, lw_conn_address(s->link.conn));
     return rc;
 }
 
@@ -443,8 +443,8 @@ lw_session_close(lw_session *s)
     for (size_t i = 0; i < s->n_urls; i++)
         lw_url_deinit(&alloc, &s->urls[i]);
     lw_release(&alloc, s->urls);
-    lw_pool_deinit(&s->pool);
-    lw_pool_deinit(&s->facts_pool);
+    lw_arena_deinit(&s->arena);
+    lw_arena_deinit(&s->facts_arena);
     lw_wipe_str(&alloc, s->password);
     lw_release(&alloc, s);
 }

@@ -12,7 +12,7 @@
 
 struct lw_talk {
     lw_session *s;
-    lw_pool texts;       /* of the last reply */
+    lw_arena texts;       /* of the last reply */
     bool in_data, is_answer;
     unsigned n_rcpts;    /* taken in this transaction: LMTP answers for each */
     unsigned n_more;     /* replies that are still to come */
@@ -40,7 +40,7 @@ open_talk(const lw_send_opts *opts, bool is_bare, lw_talk **out, lw_error *err)
         lw_release(alloc, t);
         return rc;
     }
-    lw_pool_init(&t->texts, &t->s->alloc);
+    lw_arena_init(&t->texts, &t->s->alloc);
     t->s->is_bare = is_bare;
     lw_session_begin_call(t->s);
     if ((rc = lw_session_connect(t->s, err)) < 0) {
@@ -71,7 +71,7 @@ lw_talk_close(lw_talk *t)
     if (t == NULL)
         return;
     alloc = t->s->alloc;
-    lw_pool_deinit(&t->texts);
+    lw_arena_deinit(&t->texts);
     /* inside data there is no way to say QUIT: whoever closes now drops the message */
     lw_link_disconnect(&t->s->link);
     lw_session_close(t->s);
@@ -101,9 +101,9 @@ take_reply(lw_talk *t, const lw_reply *r, lw_talk_reply *out)
 {
     const char *text;
 
-    lw_pool_deinit(&t->texts);
-    lw_pool_init(&t->texts, &t->s->alloc);
-    text = lw_pool_span(&t->texts, r->text);
+    lw_arena_deinit(&t->texts);
+    lw_arena_init(&t->texts, &t->s->alloc);
+    text = lw_arena_span(&t->texts, r->text);
     out->reply = *r;
     out->reply.text = text == NULL ? LW_LIT("") : (lw_span){ text, r->text.len };
     out->wants_data = r->code == 354 || r->code == 334;

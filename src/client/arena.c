@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/pool.c - text that lives as long as its owner
+ * client/arena.c - text that lives as long as its owner
  *
  * A report of 100,000 recipients holds as many addresses: they are kept by the block, so that
  * neither making nor freeing one costs an allocation for each.
@@ -10,20 +10,20 @@
 #define BLOCK_BYTES 1024
 #define BLOCK_BYTES_MAX 65536
 
-typedef struct lw_pool_block {
-    struct lw_pool_block *next;
+typedef struct lw_arena_block {
+    struct lw_arena_block *next;
     size_t cap;
     char text[];
 } block;
 
 void
-lw_pool_init(lw_pool *p, const lw_alloc *alloc)
+lw_arena_init(lw_arena *p, const lw_alloc *alloc)
 {
-    *p = (lw_pool){ .alloc = alloc };
+    *p = (lw_arena){ .alloc = alloc };
 }
 
 void
-lw_pool_deinit(lw_pool *p)
+lw_arena_deinit(lw_arena *p)
 {
     while (p->blocks != NULL) {
         block *b = p->blocks;
@@ -36,7 +36,7 @@ lw_pool_deinit(lw_pool *p)
 
 /* each block is twice the one before, so that there are few of them */
 static bool
-add_block(lw_pool *p, size_t n)
+add_block(lw_arena *p, size_t n)
 {
     size_t cap = p->blocks == NULL ? BLOCK_BYTES : p->blocks->cap * 2, total;
     block *b;
@@ -55,7 +55,7 @@ add_block(lw_pool *p, size_t n)
 }
 
 char *
-lw_pool_room(lw_pool *p, size_t n)
+lw_arena_room(lw_arena *p, size_t n)
 {
     char *room;
 
@@ -67,9 +67,9 @@ lw_pool_room(lw_pool *p, size_t n)
 }
 
 const char *
-lw_pool_span(lw_pool *p, lw_span s)
+lw_arena_span(lw_arena *p, lw_span s)
 {
-    char *copy = s.len == SIZE_MAX ? NULL : lw_pool_room(p, s.len + 1);
+    char *copy = s.len == SIZE_MAX ? NULL : lw_arena_room(p, s.len + 1);
 
     if (copy == NULL)
         return NULL;
@@ -80,7 +80,7 @@ lw_pool_span(lw_pool *p, lw_span s)
 }
 
 const char *
-lw_pool_str(lw_pool *p, const char *s)
+lw_arena_str(lw_arena *p, const char *s)
 {
-    return s == NULL ? NULL : lw_pool_span(p, lw_span_str(s));
+    return s == NULL ? NULL : lw_arena_span(p, lw_span_str(s));
 }
