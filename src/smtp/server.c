@@ -309,16 +309,26 @@ lw_server_drop(lw_smtp_server *e)
 
 /* ---- input and output -------------------------------------------------------------------------- */
 
-static bool
-has_room(const lw_smtp_server *e)
+bool
+lw_server_has_room(const lw_smtp_server *e)
 {
     return e->out_cap - e->out_len >= e->out_reserve + LW_SERVER_LAST_WORDS;
+}
+
+void
+lw_server_ask_message(lw_smtp_server *e)
+{
+    e->final_waits = !lw_server_has_room(e);
+    if (e->final_waits)
+        return;
+    e->ev = (lw_server_event){ .index = e->final_index };
+    lw_server_ask(e, LW_SERVER_MESSAGE);
 }
 
 bool
 lw_server_can_take(const lw_smtp_server *e)
 {
-    return e->n_queue == 0 && e->owed < 0 && e->final_left == 0 && has_room(e) &&
+    return e->n_queue == 0 && e->owed < 0 && e->final_left == 0 && lw_server_has_room(e) &&
            e->state != LW_SERVER_S_OPEN && e->state < LW_SERVER_S_TLS_REPLY;
 }
 
@@ -380,6 +390,8 @@ lw_smtp_server_sent(lw_smtp_server *e, size_t n)
         e->out_len = waiting - n;
         e->out_start = 0;
     }
+    if (e->final_waits)
+        lw_server_ask_message(e);
     check_server(e);
 }
 
@@ -431,6 +443,7 @@ lw_server_begin_close(lw_smtp_server *e, lw_code code)
     e->n_queue = n;
     e->owed = -1;
     e->final_left = 0;
+    e->final_waits = false;
     e->close_code = code;
     e->armed_ms = e->now_ms;
     lw_server_drop(e);
@@ -445,7 +458,7 @@ lw_smtp_server_eof(lw_smtp_server *e)
     if (e->state == LW_SERVER_S_CLOSED || e->state == LW_SERVER_S_CLOSING)
         return e->close_code;
     e->has_eof = true;
-    if (!lw_server_is_asking(e) && e->final_left == 0)
+    if (!lw_server_is_asking(e) && e->final_left == 0 && !e->final_waits)
         lw_server_begin_close(e, LW_ELOST);
     return LW_ELOST;
 }

@@ -67,8 +67,7 @@ end_message(lw_smtp_server *e)
     lw_server_set_state(e, LW_SERVER_S_END);
     e->final_index = 0;
     if (e->fail == NULL) {
-        e->ev = (lw_server_event){ .index = 0 };
-        lw_server_ask(e, LW_SERVER_MESSAGE);
+        lw_server_ask_message(e);
         return;
     }
     lw_server_queue(e, LW_SERVER_RESET);

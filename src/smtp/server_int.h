@@ -74,6 +74,7 @@ struct lw_smtp_server {
     char late_enhanced[16];
     size_t final_left;          /* replies still to be said, all the same      */
     size_t final_index;         /* LMTP: the recipient whose MESSAGE is due    */
+    bool final_waits;           /* it comes when the output has room           */
 
     /* events */
     lw_server_event ev;         /* the data of the queued event that has some  */
@@ -103,6 +104,10 @@ void lw_server_drop(lw_smtp_server *e);
 void lw_server_end_transaction(lw_smtp_server *e);
 /** lw_server_begin_close - nothing more is read; CLOSED follows when the output has left */
 void lw_server_begin_close(lw_smtp_server *e, lw_code code);
+/** lw_server_has_room - the output takes one more reply of any size */
+bool lw_server_has_room(const lw_smtp_server *e);
+/** lw_server_ask_message - LMTP: the MESSAGE that is due, now or when there is room */
+void lw_server_ask_message(lw_smtp_server *e);
 /** lw_server_can_take - input may be parsed */
 bool lw_server_can_take(const lw_smtp_server *e);
 uint32_t lw_server_caps(const lw_smtp_server *e);

@@ -368,8 +368,7 @@ answer_message(lw_smtp_server *e, int code)
         e->n_errors = 0;
     /* [RFC2033 4.2] "for each previously successful RCPT command in the mail transaction" */
     if (e->o.protocol == LW_PROTOCOL_LMTP && ++e->final_index < e->n_rcpts) {
-        e->ev = (lw_server_event){ .index = e->final_index };
-        lw_server_ask(e, LW_SERVER_MESSAGE);
+        lw_server_ask_message(e);
         return;
     }
     lw_server_end_transaction(e);
@@ -475,7 +474,7 @@ answer(lw_smtp_server *e, int code, const char *enhanced, const char *text)
         e->n_errors += kind == LW_SERVER_UNKNOWN && code >= 500;
     }
     e->armed_ms = e->now_ms;
-    if (e->has_eof && !lw_server_is_asking(e) && e->final_left == 0)
+    if (e->has_eof && !lw_server_is_asking(e) && e->final_left == 0 && !e->final_waits)
         lw_server_begin_close(e, LW_ELOST);
     return LW_OK;
 }
