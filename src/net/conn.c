@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define IOV_COUNT 64
+#define PATH_HOST "localhost" /* who answers at a path of this machine */
 
 static void update(lw_conn *c);
 
@@ -97,9 +98,7 @@ lw_conn_start_tls(lw_conn *c, lw_tls_ctx *ctx, bool as_server, const char *host,
     if (ctx == NULL || c->state != LW_CONN_S_OPEN || c->tls != NULL)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_TLS, "TLS cannot begin here");
     if (host == NULL && c->path != NULL)
-        start.host = "localhost"; /* who answers at a path of this machine */
-    if (start.host == NULL && !as_server)
-        return lw_fail(err, LW_EUSAGE, LW_STAGE_TLS, "TLS needs the name of the server");
+        start.host = PATH_HOST;
     if ((rc = begin_tls(c, &start)) < 0 && err != NULL)
         *err = c->err;
     return rc;
@@ -381,11 +380,12 @@ set_addresses(lw_conn *c)
 void
 lw_conn_connected(lw_conn *c, lw_attempt *a)
 {
-    lw_tls_start start = { .ctx = c->tls_ctx, .fd = a->fd, .host = c->host, .err = &c->err };
+    lw_tls_start start = { .ctx = c->tls_ctx, .fd = a->fd, .err = &c->err };
 
     c->fd = a->fd;
     c->state = LW_CONN_S_OPEN;
     set_addresses(c);
+    start.host = c->path != NULL ? PATH_HOST : c->host;
     start.port = c->port;
     if (c->implicit_tls) {
         if (begin_tls(c, &start) < 0)

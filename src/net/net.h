@@ -5,8 +5,9 @@
  * A connection (lw_conn) is a socket, perhaps with TLS on it, that never blocks and never
  * raises SIGPIPE.  It tells its owner when something can be done; the owner reads and writes
  * when it wants.  The parts: url.c (what --via says), resolve.c (names), connect.c (Happy
- * Eyeballs), conn.c (read, write, watch), tls.c (contexts, verification, pins, sessions),
- * tls_facts.c (what was negotiated), listen.c (the accepting side).
+ * Eyeballs), conn.c (read, write, watch), listen.c (the accepting side), tls.c (contexts),
+ * tls_io.c (handshake and octets), tls_verify.c (certificates), tls_facts.c (what was
+ * negotiated), tls_error.c (why it failed).
  */
 #ifndef LW_NET_NET_H
 #define LW_NET_NET_H
@@ -64,11 +65,13 @@ typedef struct lw_tls_client_opts {
 LW_MUST_USE lw_code lw_tls_client_new(const lw_alloc *alloc, const lw_tls_client_opts *opts,
                                       lw_tls_ctx **out, lw_error *err);
 /** lw_tls_server_new - a server context; cert_file NULL: a throw-away certificate for name,
- *  localhost, 127.0.0.1 and ::1 is made.  client_ca NULL = client certificates are not asked for */
+ *  localhost, 127.0.0.1 and ::1 is made, valid for 30 days.  key_file NULL: in cert_file.  Client
+ *  certificates are not asked for */
 LW_MUST_USE lw_code lw_tls_server_new(const lw_alloc *alloc, const char *name, const char *cert_file,
                                       const char *key_file, lw_tls_ctx **out, lw_error *err);
 /** lw_tls_ctx_pem - the server's certificate as PEM text; owned by the context */
 const char *lw_tls_ctx_pem(const lw_tls_ctx *c);
+/** lw_tls_ctx_free - connections that use the context keep what they need of it */
 void lw_tls_ctx_free(lw_tls_ctx *c);
 
 /* ---- connections ---------------------------------------------------------------------------------------- */
@@ -112,7 +115,8 @@ LW_MUST_USE lw_code lw_conn_open(uv_loop_t *loop, const lw_conn_opts *opts, lw_c
 /** lw_conn_adopt - a connection from an accepted, non-blocking socket; fd is moved in on success */
 LW_MUST_USE lw_code lw_conn_adopt(uv_loop_t *loop, const lw_alloc *alloc, int fd, lw_conn_cb cb,
                                   void *ctx, lw_conn **out);
-/** lw_conn_start_tls - handshake as a client (host: SNI and name check) or as a server; TLS or
+/** lw_conn_start_tls - handshake as a client (host: SNI and name check; NULL only on a Unix socket,
+ *  there it is localhost) or as a server; TLS or
  *  FAILED follows.  A plaintext SMTP banner met in the handshake is named in the error, with the
  *  remedy ("...port 587 speaks plain text first: use smtp://") */
 LW_MUST_USE lw_code lw_conn_start_tls(lw_conn *c, lw_tls_ctx *ctx, bool as_server, const char *host,
@@ -123,7 +127,8 @@ void lw_conn_watch(lw_conn *c, bool read, bool write);
  *  see lw_conn_error */
 LW_MUST_USE lw_code lw_conn_read(lw_conn *c, char *buf, size_t cap, size_t *n);
 /** lw_conn_write - the slices in order, as far as the network takes them.  LW_OK with *n > 0;
- *  LW_AGAIN: nothing taken; negative: lost.  After LW_AGAIN the same octets must come first again */
+ *  LW_AGAIN: nothing taken; negative: lost.  After LW_AGAIN the same octets must come first again.
+ *  After a failed write what the peer said before ("421 ...") can still be read */
 LW_MUST_USE lw_code lw_conn_write(lw_conn *c, const lw_slice *v, int count, size_t *n);
 const lw_error *lw_conn_error(const lw_conn *c);
 /** lw_conn_address - "192.0.2.1" or the Unix path of the peer reached, "" before; _port: its port */
@@ -140,7 +145,8 @@ bool lw_conn_channel_binding(lw_conn *c, unsigned char exporter[32], bool *has_e
 /** lw_conn_shutdown - tell the peer that nothing more comes (TLS close_notify, so that the session
  *  may be resumed) */
 void lw_conn_shutdown(lw_conn *c);
-/** lw_conn_close - end and free; no callback follows.  The loop must run once more to finish */
+/** lw_conn_close - end and free; no callback follows; under TLS what the network has not taken is
+ *  lost.  NULL is fine.  The loop must run once more to finish */
 void lw_conn_close(lw_conn *c);
 
 /* ---- listening ------------------------------------------------------------------------------------------- */

@@ -180,7 +180,7 @@ set_options(SSL_CTX *ssl)
                                  /* SMTP tells itself whether an end came too early */
                                  SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
+                              SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_read_ahead(ssl, 1); /* a record in one recv, not in two */
     SSL_CTX_set_default_passwd_cb(ssl, no_passphrase);
 }

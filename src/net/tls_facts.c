@@ -97,6 +97,25 @@ lw_tls_facts_deinit(lw_tls *t)
     forget_chain(t);
 }
 
+/* A server's chain lacks the client's own certificate, a client's begins with the server's. */
+static void
+copy_peer_chain(lw_tls *t)
+{
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(t->ssl), *whole;
+
+    if (!t->is_server) {
+        lw_tls_facts_chain(t, chain);
+        return;
+    }
+    whole = sk_X509_new_null();
+    if (whole != NULL && sk_X509_push(whole, SSL_get0_peer_certificate(t->ssl)) > 0) {
+        for (int i = 0; i < sk_X509_num(chain); i++)
+            sk_X509_push(whole, sk_X509_value(chain, i));
+        lw_tls_facts_chain(t, whole);
+    }
+    sk_X509_free(whole);
+}
+
 /* ---- the handshake is done --------------------------------------------------------------------------- */
 
 void
@@ -112,7 +131,7 @@ lw_tls_facts_done(lw_tls *t)
     /* a resumed session was verified when it was made, under the same policy */
     f->verified = has_cert && t->faults == 0 && SSL_get_verify_result(t->ssl) == X509_V_OK;
     if (t->n_chain == 0 && has_cert)
-        lw_tls_facts_chain(t, SSL_get_peer_cert_chain(t->ssl));
+        copy_peer_chain(t);
     ERR_clear_error();
 }
 

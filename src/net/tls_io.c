@@ -130,6 +130,14 @@ set_bio(lw_tls *t)
 
 /* ---- beginning and end ----------------------------------------------------------------------------------- */
 
+/* A name that begins with a dot would be taken for every name below it, an empty one for none. */
+static bool
+is_checkable(const char *host)
+{
+    return host != NULL && host[0] != '\0' && host[0] != '.' && host[0] != '%' &&
+           strlen(host) <= TLSEXT_MAXLEN_host_name;
+}
+
 /* the name without a final dot, the address without its zone */
 static char *
 checked_name(const lw_alloc *alloc, const char *host)
@@ -187,6 +195,10 @@ lw_tls_new(const lw_alloc *alloc, const lw_tls_start *start, lw_tls **out)
     bool ok = t != NULL;
 
     *out = NULL;
+    if (!start->is_server && !is_checkable(start->host)) {
+        lw_release(alloc, t);
+        return lw_fail(start->err, LW_EUSAGE, LW_STAGE_TLS, "TLS needs the server's name");
+    }
     if (ok) {
         t->alloc = alloc;
         t->ctx = start->ctx;

@@ -329,6 +329,18 @@ set_auth(parser *p, lw_span v)
     return p->url->auth == NULL ? no_memory(p) : LW_OK;
 }
 
+/* shows the name if it looks like one: it may be a password that has slipped here */
+static lw_code
+unknown_option(const parser *p, lw_span name)
+{
+    size_t i = 0;
+
+    while (i < name.len && (lw_is_alnum(name.ptr[i]) || name.ptr[i] == '-'))
+        i++;
+    return bad(p, "the server URL has the unknown option \"%.*s\" (known: tls, insecure-auth, "
+               "auth)", (int)(i < name.len || i > 40 ? 0 : i), name.ptr);
+}
+
 static lw_code
 parse_options(parser *p, lw_span query)
 {
@@ -350,8 +362,7 @@ parse_options(parser *p, lw_span query)
         else if (lw_span_eq_nocase(name, LW_LIT("auth")))
             rc = set_auth(p, value);
         else
-            rc = bad(p, "the server URL has the unknown option \"%.*s\" (known: tls, "
-                     "insecure-auth, auth)", (int)(name.len > 40 ? 40 : name.len), name.ptr);
+            rc = unknown_option(p, name);
     }
     return rc;
 }

@@ -46,7 +46,7 @@ refuse_slot(lw_smtp *e, uint32_t i, lw_code code)
 {
     lw_smtp_slot(e, i)->phase = PHASE_SENT;
     e->n_in_flight++;
-    lw_smtp_sweep_unsent(e, i, RCPT_ALL, code);
+    lw_smtp_sweep_unsent(e, i, RCPT_ALL, LW_STAGE_MAIL, code);
     e->ending = i;
 }
 

@@ -226,7 +226,8 @@ bool lw_smtp_domain_fits(const lw_smtp *e, uint64_t hash);
 /* client_rcpt.c */
 void lw_smtp_sweep_reply(lw_smtp *e, uint32_t i, unsigned states, lw_stage stage,
                          const lw_reply *r);
-void lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_code code);
+void lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_stage stage,
+                          lw_code code);
 void lw_smtp_sweep_lost(lw_smtp *e, uint32_t i);
 bool lw_smtp_sweep_next(lw_smtp *e);    /* puts the next event; false when it is over   */
 void lw_smtp_rcpt_final(lw_smtp *e, uint32_t i, size_t rcpt, lw_stage stage, const lw_reply *r);

@@ -285,7 +285,7 @@ body_failed(lw_smtp *e, slot *s, lw_code code)
         return;
     }
     s->needs_reset = true;
-    lw_smtp_sweep_unsent(e, e->cur, RCPT_ALL, code);
+    lw_smtp_sweep_unsent(e, e->cur, RCPT_ALL, LW_STAGE_DATA, code);
     leave_slot(e, s);
 }
 

@@ -45,7 +45,7 @@ lw_smtp_sweep_reply(lw_smtp *e, uint32_t i, unsigned states, lw_stage stage, con
 }
 
 void
-lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_code code)
+lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_stage stage, lw_code code)
 {
     slot *s = lw_smtp_slot(e, i);
 
@@ -53,7 +53,7 @@ lw_smtp_sweep_unsent(lw_smtp *e, uint32_t i, unsigned states, lw_code code)
         s->code = code;
     begin_sweep(e, i, states,
                 (lw_event){ .kind = LW_EVENT_RCPT, .outcome = LW_OUTCOME_UNSENT,
-                            .stage = LW_STAGE_MAIL, .code = code, .text = e->text });
+                            .stage = stage, .code = code, .text = e->text });
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/dialogue/run.h - running a script: one manner, every manner, failing memory */
+/* tests/dialogue/run.h - running a script in one manner, and under failing memory */
 #ifndef LW_TESTS_DIALOGUE_RUN_H
 #define LW_TESTS_DIALOGUE_RUN_H
 
@@ -16,8 +16,6 @@ typedef struct manner {
 
 /** run_script - in one manner; what is not as the script says ends the program with 1 */
 void run_script(const script *s, const manner *m);
-/** run_all - in every manner; the number of runs */
-unsigned run_all(const script *s);
 /** run_failing_memory - each allocation of the engine fails, once and from there on */
 unsigned run_failing_memory(const script *s);
 

@@ -12,7 +12,7 @@
 enum { N_SEEDS = 12 };
 
 /* input a turn at a time, by line, by octet and at random; output whole and in odd sizes */
-unsigned
+static unsigned
 run_all(const script *s)
 {
     static const feed_manner feeds[] = { FEED_WHOLE, FEED_LINES, FEED_OCTETS, FEED_FLOOD };

@@ -8,6 +8,7 @@ attachment octets.
 """
 import email
 import email.policy
+import inspect
 import random
 import subprocess
 import sys
@@ -25,6 +26,10 @@ WORDS = {
 DOMAINS = ['example.com', 'example.org', 'mail.example.net', '[192.0.2.1]', '[IPv6:2001:db8::1]']
 LOCALS = ['ann', 'bob.smith', 'a+b', "o'neil", '"quoted local"', '"a,b"', 'x' * 64, '"a\\"b"']
 TYPES = ['', 'application/pdf', 'image/png', 'application/x-thing', 'text/csv; header=present']
+
+# The repair of CVE-2023-27043 came with an option, on by default, that gives nothing at all for a
+# list in which it only suspects something odd, such as a domain literal.
+NOT_STRICT = {'strict': False} if 'strict' in inspect.signature(getaddresses).parameters else {}
 
 
 class Mismatch(Exception):
@@ -143,7 +148,7 @@ def check_addresses(message, plain, p):
         if header:
             raw = plain.get(name).replace('\r\n', '')
             same(name + ' by getaddresses', [str(make_header(decode_header(n)))
-                 for n, _ in getaddresses([raw])], [n for n, _ in want])
+                 for n, _ in getaddresses([raw], **NOT_STRICT)], [n for n, _ in want])
 
 
 def check_parts(message, p):
