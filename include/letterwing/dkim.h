@@ -6,15 +6,16 @@
  * hashed as it streams by: its header is kept (bounded), its body is not.  So a body of any size
  * is signed in two passes over its source, not over a copy: one pass to hash, one to send.
  *
- *     lw_dkim_key_parse(NULL, pem, &key, &err);
+ *     lw_dkim_key_file(NULL, "/etc/letterwing/mail2026.pem", &key, &err);
  *     lw_dkim_opts_init(&o);
  *     o.domain = "example.com", o.selector = "mail2026", o.key = key;
  *     signer = lw_dkim_signer_new(NULL);
  *     lw_dkim_signer_add(signer, &o, &err);          (once more for an Ed25519 key)
+ *     lw_message_dkim(message, signer);              and lw_send() as ever; or, for any lw_body:
  *     lw_dkim_sign_body(signer, body, now_s, &signed_body, &err);
  *     ...lw_dkim_signed_body(signed_body) is what to send.
  *
- * Nothing here does I/O: key files, the clock and DNS are the caller's.  Nothing is global; an
+ * The clock and DNS are the caller's.  Nothing is global; an
  * object is used in one thread at a time, a key by the signers of one thread.  OpenSSL takes its
  * own memory; all else comes from the allocator of the object.
  *
@@ -24,6 +25,7 @@
 #define LETTERWING_DKIM_H
 
 #include <letterwing/base.h>
+#include <letterwing/message.h>
 #include <letterwing/smtp.h>
 
 #ifdef __cplusplus
@@ -53,6 +55,11 @@ typedef struct lw_dkim_key lw_dkim_key;
  */
 LW_API LW_MUST_USE lw_code lw_dkim_key_parse(const lw_alloc *alloc, lw_span pem, lw_dkim_key **out,
                                              lw_error *err);
+
+/** lw_dkim_key_file - the same from a file of at most 64 KiB; the one call here that reads one.
+ *  LW_ECONFIG also when it cannot be read. */
+LW_API LW_MUST_USE lw_code lw_dkim_key_file(const lw_alloc *alloc, const char *path,
+                                            lw_dkim_key **out, lw_error *err);
 
 /**
  * lw_dkim_key_generate - a new private key
@@ -124,7 +131,6 @@ static inline void lw_dkim_opts_init(lw_dkim_opts *o)
 #define LW_DKIM_HEADER_MAX ((size_t)16 << 20)      /* octets of a header                      */
 #define LW_DKIM_FIELDS_MAX 10000                   /* fields of a header                      */
 
-typedef struct lw_dkim_signer lw_dkim_signer;
 /** lw_dkim_signer_new - a signer without signatures; NULL when out of memory */
 LW_API lw_dkim_signer *lw_dkim_signer_new(const lw_alloc *alloc);
 LW_API void lw_dkim_signer_free(lw_dkim_signer *s);

@@ -9,6 +9,7 @@
 #define LETTERWING_LETTERWING_H
 
 #include <letterwing/base.h>
+#include <letterwing/dkim.h>
 #include <letterwing/message.h>
 #include <letterwing/send.h>
 

@@ -20,6 +20,7 @@ extern "C" {
 #endif
 
 typedef struct lw_message lw_message;
+typedef struct lw_dkim_signer lw_dkim_signer; /* letterwing/dkim.h */
 
 /** lw_message_new - an empty message, NULL when out of memory; end it with lw_message_free() */
 LW_API lw_message *lw_message_new(void);
@@ -109,6 +110,12 @@ LW_API lw_code lw_message_attach_memory(lw_message *m, const void *data, size_t 
  *  memory is borrowed until the message is freed. */
 LW_API lw_code lw_message_raw_file(lw_message *m, const char *path);
 LW_API lw_code lw_message_raw_memory(lw_message *m, const void *data, size_t len);
+
+/** lw_message_dkim - sign the message with this signer whenever it is sent or written; NULL = do
+ *  not.  Borrowed until the message is freed; one signer may serve many messages of a thread.
+ *  The message is read twice: once to be hashed, once to be sent; nothing of it is copied.  LW_OK;
+ *  LW_ENOMEM: the message is NULL. */
+LW_API lw_code lw_message_dkim(lw_message *m, lw_dkim_signer *signer);
 
 /**
  * lw_message_write - the message as it would be sent (with Date, Message-ID, boundaries)

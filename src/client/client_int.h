@@ -13,6 +13,7 @@
  *   result.c      who is hit by a failure, and the sentences that tell it
  *   report.c      what became of every recipient
  *   transact.c    one transaction over a session, into a report
+ *   outgoing.c    a message rendered, and signed
  *   send.c        messages: render, transact
  *   files.c       files as sources; lw_message_write
  *   sendmail.c, probe.c, talk.c  the calls of those names
@@ -23,6 +24,7 @@
 #include <letterwing/send.h>
 
 #include "base/base.h"
+#include "dkim/dkim.h"
 #include "mime/mime.h"
 #include "net/net.h"
 #include "sasl/sasl.h"
@@ -227,13 +229,26 @@ void lw_report_close(lw_report *r, const lw_session *s);
 
 /* ---- transactions ------------------------------------------------------------------------------------------ */
 
-/** lw_transact - one envelope and body over s, connecting as needed; the outcomes go to r.  is_last:
- *  QUIT leaves with the message.  source_error: why the body's next failed, NULL = not known */
-void lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
-                 const lw_error *source_error, lw_report *r);
-
 /** lw_render_now - clock, zone, randomness and host name for a rendering; host holds its text */
 void lw_render_now(lw_render_opts *o, char *host, size_t cap);
+
+/** A message on its way out; the message must live, unchanged, as long. */
+typedef struct lw_outgoing {
+    lw_rendering *rendering;
+    lw_dkim_signed *dkim; /* NULL = not signed */
+} lw_outgoing;
+
+/** lw_outgoing_open - render now, and sign if the message has a signer; nothing to close if it fails */
+LW_MUST_USE lw_code lw_outgoing_open(lw_outgoing *o, lw_message *m, lw_error *err);
+void lw_outgoing_close(lw_outgoing *o);
+lw_body *lw_outgoing_body(const lw_outgoing *o);
+/** lw_outgoing_error - why the body's next failed, else LW_OK */
+const lw_error *lw_outgoing_error(const lw_outgoing *o);
+
+/** lw_transact - one envelope and body over s, connecting as needed; the outcomes go to r.  is_last:
+ *  QUIT leaves with the message.  out: whose body it is, and can tell why its next failed; NULL = not known */
+void lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
+                 const lw_outgoing *out, lw_report *r);
 /** lw_host_name - this machine's full name, or "" if it has none with a dot */
 void lw_host_name(char *dst, size_t cap);
 

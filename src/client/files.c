@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/files.c - files as sources of a message, and the message as octets
+ * client/files.c - files as sources of a message, the message as octets, a key from a file
  *
  * mime/ makes no system call: it pulls through an lw_source.  A file is opened when the message
  * is rendered and read while it is sent; what is no regular file is refused, because it has no
@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define KEY_FILE_MAX 65536 /* RSA of 8192 bits has 7,000 octets as PEM */
 
 typedef struct file {
     const lw_alloc *alloc;
@@ -172,22 +174,69 @@ lw_code
 lw_message_write(lw_message *m, lw_code (*write)(void *ctx, const char *p, size_t n), void *ctx,
                  lw_error *err)
 {
-    lw_rendering *rendering = NULL;
-    lw_render_opts now;
-    char host[256];
+    lw_outgoing out;
     lw_code rc;
 
     lw_error_clear(err);
-    lw_render_now(&now, host, sizeof host);
-    if ((rc = lw_rendering_new(m, &now, &rendering, err)) < 0)
+    if ((rc = lw_outgoing_open(&out, m, err)) < 0)
         return rc;
-    rc = write_body(lw_rendering_body(rendering), write, ctx);
+    rc = write_body(lw_outgoing_body(&out), write, ctx);
     if (rc < 0 && err != NULL) {
-        if (lw_rendering_error(rendering)->code < 0)
-            *err = *lw_rendering_error(rendering);
+        if (lw_outgoing_error(&out)->code < 0)
+            *err = *lw_outgoing_error(&out);
         else
             lw_fail(err, rc, LW_STAGE_COMPOSE, "%s", lw_code_text(rc));
     }
-    lw_rendering_free(rendering);
+    lw_outgoing_close(&out);
     return rc;
+}
+
+/* ---- a key for signing -------------------------------------------------------------------------- */
+
+/* LW_OK, or LW_ECONFIG and why */
+static lw_code
+read_key(const char *path, char pem[KEY_FILE_MAX], size_t *n, lw_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), os_err;
+    char text[128];
+    ssize_t got = -1;
+
+    *n = 0;
+    while (fd >= 0 && *n < KEY_FILE_MAX) {
+        got = read(fd, pem + *n, KEY_FILE_MAX - *n);
+        if (got == 0 || (got < 0 && errno != EINTR))
+            break;
+        *n += got > 0 ? (size_t)got : 0;
+    }
+    os_err = got < 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (os_err != 0)
+        return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "%s",
+                       strerror_r(os_err, text, sizeof text));
+    if (*n == KEY_FILE_MAX)
+        return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "too large for a key");
+    return LW_OK;
+}
+
+lw_code
+lw_dkim_key_file(const lw_alloc *alloc, const char *path, lw_dkim_key **out, lw_error *err)
+{
+    static const char prefix[] = "dkim: ";
+    char pem[KEY_FILE_MAX], *why;
+    lw_code rc;
+    lw_error e;
+    size_t n;
+
+    *out = NULL;
+    if (path == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "dkim: no path was given");
+    lw_error_clear(&e);
+    if ((rc = read_key(path, pem, &n, &e)) == LW_OK)
+        rc = lw_dkim_key_parse(alloc, (lw_span){ pem, n }, out, &e);
+    lw_wipe(pem, sizeof pem);
+    if (rc == LW_OK)
+        return LW_OK;
+    why = strncmp(e.text, prefix, strlen(prefix)) == 0 ? e.text + strlen(prefix) : e.text;
+    return lw_fail(err, rc, LW_STAGE_COMPOSE, "dkim: %s: %s", path, why);
 }

@@ -83,29 +83,26 @@ add_wishes(const lw_send_opts *o, lw_envelope *env, lw_report *r)
 
 /* LW_OK: *out and *report are set.  Otherwise *report, if there is memory for one, tells why */
 static lw_code
-render(const lw_alloc *alloc, lw_message *m, lw_rendering **out, lw_report **report)
+render(const lw_alloc *alloc, lw_message *m, lw_outgoing *out, lw_report **report)
 {
-    char host[256];
-    lw_render_opts now;
     lw_error err;
     lw_code rc;
 
     *report = NULL;
     lw_error_clear(&err);
-    lw_render_now(&now, host, sizeof host);
-    rc = lw_rendering_new(m, &now, out, &err);
-    *report = lw_report_new(alloc, rc < 0 ? NULL : lw_rendering_envelope(*out));
+    rc = lw_outgoing_open(out, m, &err);
+    *report = lw_report_new(alloc, rc < 0 ? NULL : lw_rendering_envelope(out->rendering));
     if (*report == NULL) {
-        lw_rendering_free(*out);
-        *out = NULL;
+        lw_outgoing_close(out);
         return LW_ENOMEM;
     }
     if (rc < 0) {
         (*report)->error = err;
         return rc;
     }
-    (*report)->size = lw_rendering_body(*out)->size;
-    (*report)->message_id = lw_arena_str(&(*report)->arena, lw_rendering_message_id(*out));
+    (*report)->size = lw_outgoing_body(out)->size;
+    (*report)->message_id =
+        lw_arena_str(&(*report)->arena, lw_rendering_message_id(out->rendering));
     if ((*report)->message_id == NULL)
         (*report)->message_id = "";
     return LW_OK;
@@ -129,19 +126,18 @@ hand_over(lw_report *r, const lw_session *s, lw_report **report)
 }
 
 static void
-transact(lw_session *s, lw_rendering *rendering, bool is_last, lw_report *r)
+transact(lw_session *s, const lw_outgoing *out, bool is_last, lw_report *r)
 {
-    lw_envelope *env = lw_rendering_envelope(rendering);
+    lw_envelope *env = lw_rendering_envelope(out->rendering);
 
     add_wishes(&s->opts, env, r);
-    lw_transact(s, env, lw_rendering_body(rendering), is_last,
-                lw_rendering_error(rendering), r);
+    lw_transact(s, env, lw_outgoing_body(out), is_last, out, r);
 }
 
 lw_code
 lw_session_send(lw_session *s, lw_message *m, lw_report **report)
 {
-    lw_rendering *rendering = NULL;
+    lw_outgoing out = { NULL, NULL };
     lw_report *r;
 
     if (report != NULL)
@@ -149,9 +145,9 @@ lw_session_send(lw_session *s, lw_message *m, lw_report **report)
     if (s == NULL)
         return LW_EUSAGE;
     lw_session_begin_call(s);
-    if (render(&s->alloc, m, &rendering, &r) == LW_OK)
-        transact(s, rendering, false, r);
-    lw_rendering_free(rendering);
+    if (render(&s->alloc, m, &out, &r) == LW_OK)
+        transact(s, &out, false, r);
+    lw_outgoing_close(&out);
     return hand_over(r, s, report);
 }
 
@@ -175,7 +171,7 @@ lw_session_send_raw(lw_session *s, lw_envelope *env, lw_body *body, lw_report **
 lw_code
 lw_send_with(const lw_send_opts *opts, lw_message *m, lw_report **report)
 {
-    lw_rendering *rendering = NULL;
+    lw_outgoing out = { NULL, NULL };
     lw_session *s = NULL;
     lw_report *r;
     lw_code rc;
@@ -184,12 +180,12 @@ lw_send_with(const lw_send_opts *opts, lw_message *m, lw_report **report)
         *report = NULL;
     if (opts == NULL)
         return LW_EUSAGE;
-    if (render(opts->alloc, m, &rendering, &r) == LW_OK &&
+    if (render(opts->alloc, m, &out, &r) == LW_OK &&
         lw_session_new(opts, &s, &r->error) == LW_OK) {
         lw_session_begin_call(s);
-        transact(s, rendering, true, r);
+        transact(s, &out, true, r);
     }
-    lw_rendering_free(rendering);
+    lw_outgoing_close(&out);
     rc = hand_over(r, s, report);
     lw_session_close(s);
     return rc;

@@ -17,7 +17,7 @@ keep_failure(lw_report *r, const lw_event *ev)
 }
 
 static void
-take_event(lw_report *r, const lw_event *ev, const lw_error *source_error)
+take_event(lw_report *r, const lw_event *ev, const lw_outgoing *out)
 {
     if (ev->kind == LW_EVENT_RCPT) {
         lw_report_rcpt(r, ev);
@@ -27,19 +27,19 @@ take_event(lw_report *r, const lw_event *ev, const lw_error *source_error)
         return;
     lw_report_dropped(r, ev->dropped);
     keep_failure(r, ev);
-    if (ev->code == LW_ESOURCE && source_error != NULL && source_error->code < 0)
-        r->error = *source_error; /* it names the file */
+    if (ev->code == LW_ESOURCE && out != NULL && lw_outgoing_error(out)->code < 0)
+        r->error = *lw_outgoing_error(out); /* it names the file */
 }
 
 /* until DONE, or with QUIT on its way until the end */
 static void
-follow(lw_session *s, bool is_last, const lw_error *source_error, lw_report *r)
+follow(lw_session *s, bool is_last, const lw_outgoing *out, lw_report *r)
 {
     bool is_done = false;
     lw_event ev;
 
     while ((!is_done || is_last) && lw_link_next(&s->link, &ev) == LW_OK) {
-        take_event(r, &ev, source_error);
+        take_event(r, &ev, out);
         is_done = is_done || ev.kind == LW_EVENT_DONE;
     }
     if (lw_smtp_error(s->link.engine)->code < 0 && r->error.code < 0 &&
@@ -66,7 +66,7 @@ submit(lw_session *s, lw_envelope *env, lw_body *body, lw_error *err)
 
 static void
 attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
-        const lw_error *source_error, lw_report *r)
+        const lw_outgoing *out, lw_report *r)
 {
     unsigned flights = s->is_fresh ? 0 : lw_smtp_flights(s->link.engine);
 
@@ -74,7 +74,7 @@ attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
         return;
     if (is_last)
         (void)lw_smtp_quit(s->link.engine);
-    follow(s, is_last, source_error, r);
+    follow(s, is_last, out, r);
     r->flights = lw_smtp_flights(s->link.engine) - flights;
     if (r->error.code < 0 && r->error.stage != LW_STAGE_COMPOSE)
         lw_session_explain(s, &r->error);
@@ -102,19 +102,19 @@ connect_if_needed(lw_session *s, lw_report *r)
 
 void
 lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
-            const lw_error *source_error, lw_report *r)
+            const lw_outgoing *out, lw_report *r)
 {
     bool was_fresh;
 
     if (!connect_if_needed(s, r))
         return;
     was_fresh = s->is_fresh;
-    attempt(s, env, body, is_last, source_error, r);
+    attempt(s, env, body, is_last, out, r);
     if (may_try_again(s, was_fresh, body, r) && body->rewind(body->ctx) == LW_OK) {
         lw_session_hang_up(s);
         lw_error_clear(&r->error);
         if (lw_session_connect(s, &r->error) >= 0)
-            attempt(s, env, body, is_last, source_error, r);
+            attempt(s, env, body, is_last, out, r);
     }
     s->is_fresh = false;
     if (s->link.engine == NULL || lw_smtp_want(s->link.engine) == 0 || is_last)

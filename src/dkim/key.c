@@ -134,7 +134,7 @@ read_pem(lw_span pem, pem_reader reader, bool *asked, bool *no_memory)
 }
 
 static lw_code
-no_key(lw_span pem, bool asked, bool no_memory, lw_error *err)
+no_key(bool asked, bool no_memory, lw_error *err)
 {
     if (no_memory)
         return lw_dkim_no_memory(err);
@@ -142,9 +142,6 @@ no_key(lw_span pem, bool asked, bool no_memory, lw_error *err)
         return lw_dkim_fail(err, LW_ECONFIG,
                             "the key is encrypted: decrypt it with "
                             "openssl pkey -in FILE -out PLAIN");
-    if (pem.len == 0 || memmem(pem.ptr, pem.len, "-----BEGIN ", 11) == NULL)
-        return lw_dkim_fail(err, LW_ECONFIG,
-                            "there is no PEM key (-----BEGIN PRIVATE KEY-----)");
     return lw_dkim_fail(err, LW_ECONFIG, "the PEM text holds no key, or a damaged one");
 }
 
@@ -157,16 +154,18 @@ lw_dkim_key_parse(const lw_alloc *alloc, lw_span pem, lw_dkim_key **out, lw_erro
     *out = NULL;
     if (pem.len > 1 << 20)
         return lw_dkim_fail(err, LW_ECONFIG, "more than 1 MiB is no key");
+    if (pem.len == 0 || memmem(pem.ptr, pem.len, "-----BEGIN ", 11) == NULL)
+        return lw_dkim_fail(err, LW_ECONFIG,
+                            "there is no PEM key (-----BEGIN PRIVATE KEY-----)");
     ERR_set_mark();
-    if (pem.len > 0)
-        pkey = read_pem(pem, PEM_read_bio_PrivateKey, &asked, &no_memory);
-    if (pkey == NULL && pem.len > 0 && !asked && !no_memory) {
+    pkey = read_pem(pem, PEM_read_bio_PrivateKey, &asked, &no_memory);
+    if (pkey == NULL && !asked && !no_memory) {
         is_private = false;
         pkey = read_pem(pem, PEM_read_bio_PUBKEY, &asked, &no_memory);
     }
     ERR_pop_to_mark();
     if (pkey == NULL)
-        return no_key(pem, asked, no_memory, err);
+        return no_key(asked, no_memory, err);
     ERR_set_mark();
     lw_code rc = make(alloc, pkey, is_private, out, err);
     ERR_pop_to_mark();

@@ -259,6 +259,21 @@ lw_message_html(lw_message *m, const char *html)
 }
 
 lw_code
+lw_message_dkim(lw_message *m, lw_dkim_signer *signer)
+{
+    if (m == NULL)
+        return LW_ENOMEM;
+    m->dkim = signer;
+    return LW_OK;
+}
+
+lw_dkim_signer *
+lw_message_dkim_signer(const lw_message *m)
+{
+    return m->dkim;
+}
+
+lw_code
 lw_message_date(lw_message *m, int64_t unix_s, int offset_minutes)
 {
     lw_error e;

@@ -57,6 +57,8 @@ LW_MUST_USE lw_code lw_message_raw_source(lw_message *m, lw_source source, const
  *  first; returns code */
 lw_code lw_message_fail(lw_message *m, const lw_error *err);
 const lw_alloc *lw_message_alloc(const lw_message *m);
+/** lw_message_dkim_signer - what lw_message_dkim was given, NULL = not to be signed */
+lw_dkim_signer *lw_message_dkim_signer(const lw_message *m);
 
 /* ---- rendering: a message on its way out -------------------------------------------------- */
 

@@ -182,6 +182,7 @@ struct lw_message {
     size_t n_inline;
     bool is_raw;
     lw_content raw;
+    lw_dkim_signer *dkim; /* for whoever sends it: nothing here looks into it */
 };
 
 /** lw_array_room - room for one more element; false when out of memory */
