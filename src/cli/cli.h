@@ -67,6 +67,7 @@ int cli_send(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 int cli_talk(int argc, char **argv);
 int cli_sink(int argc, char **argv);
+int cli_dkim(int argc, char **argv);
 int cli_bounce(int argc, char **argv);
 
 /** cli_parse - fill the command's struct; positional gets what is no option.  CLI_GO_ON, or the

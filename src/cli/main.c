@@ -14,6 +14,7 @@ static const cli_command commands[] = {
     { "talk", cli_talk, "speak SMTP by hand, or from a script" },
     { "sink", cli_sink, "accept mail and show it: a server for tests" },
     { "bounce", cli_bounce, "say what a delivery report reports" },
+    { "dkim", cli_dkim, "make keys, sign messages, check signatures" },
     { "help", help, "explain a command" },
     { "version", version, "print the version" },
 };

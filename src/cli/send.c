@@ -32,6 +32,8 @@ static const cli_option options[] = {
     { CLI_LIST, 'H', "header", "'N: V'", "one more header field", AT(headers) },
     { CLI_TEXT, 0, "message", "FILE|-",
       "send this ready message (.eml) as it is", AT(message) },
+    { CLI_LIST, 0, "dkim", "D:S:KEYFILE", "sign it for domain D, selector S, with this private\n"
+      "key (PEM); one RSA and one Ed25519 key are best", AT(dkim) },
     { CLI_HEADING, 0, NULL, NULL, "Envelope", 0 },
     { CLI_TEXT, 0, "envelope-from", "A", "where failures are reported; '' = nowhere",
       AT(envelope_from) },
@@ -122,6 +124,21 @@ fill_servers(cli_send_args *a, lw_send_opts *o)
     return CLI_GO_ON;
 }
 
+/* the message borrows the signer, which borrows its keys */
+static int
+sign_with(cli_send_args *a, lw_message *m)
+{
+    lw_dkim_opts o;
+    int rc;
+
+    if (a->dkim.n == 0)
+        return CLI_GO_ON;
+    lw_dkim_opts_init(&o);
+    if ((rc = cli_signer_open(&a->signer, "send", &a->dkim, &o)) == CLI_GO_ON)
+        (void) lw_message_dkim(m, a->signer.signer); /* fails for no message only */
+    return rc;
+}
+
 static lw_code
 write_stdout(void *ctx, const char *p, size_t n)
 {
@@ -185,11 +202,12 @@ cli_send(int argc, char **argv)
         rc = cli_error(EX_OSERR, "out of memory");
         goto out;
     }
-    if ((rc = cli_compose(&a, m)) != CLI_GO_ON)
+    if ((rc = cli_compose(&a, m)) != CLI_GO_ON || (rc = sign_with(&a, m)) != CLI_GO_ON)
         goto out;
     rc = a.dry_run ? dry_run(&a, m) : send_it(&a, m);
 out:
     lw_message_free(m);
+    cli_signer_close(&a.signer);
     free(a.text_value);
     free(a.html_value);
     free(a.raw);

@@ -4,9 +4,10 @@
 #define LW_CLI_SEND_H
 
 #include "cli/cli.h"
+#include "cli/dkim.h"
 
 typedef struct cli_send_args {
-    cli_list via, to, cc, bcc, reply_to, attach, inlined, headers;
+    cli_list via, to, cc, bcc, reply_to, attach, inlined, headers, dkim;
     const char *from, *subject, *text, *html, *message;
     const char *envelope_from, *dsn, *ret, *envid;
     bool require_tls, dry_run, quiet, json;
@@ -14,6 +15,7 @@ typedef struct cli_send_args {
     /* what the options were turned into; borrowed by the message */
     char *text_value, *html_value, *raw;
     size_t raw_len;
+    cli_signer signer;
 } cli_send_args;
 
 /** cli_compose - the message of these arguments; CLI_GO_ON or an exit code after a sentence */
