@@ -54,6 +54,13 @@ tell_soon(lw_conn *c, lw_conn_event what)
     uv_idle_start(&c->soon, on_soon);
 }
 
+void
+lw_conn_tell_now(lw_conn *c)
+{
+    if (c->has_told && c->state != LW_CONN_S_CLOSED)
+        on_soon(&c->soon);
+}
+
 /* ---- the handshake ---------------------------------------------------------------------------- */
 
 /* The handshake goes on; what became of it is told by tell_soon. */
@@ -141,8 +148,10 @@ on_poll(uv_poll_t *poll, int status, int events)
         on_writable(c);
     if ((events & (UV_READABLE | UV_DISCONNECT)) && c->state != LW_CONN_S_CLOSED)
         on_readable(c);
-    if (c->state != LW_CONN_S_CLOSED)
-        update(c);
+    if (c->state == LW_CONN_S_CLOSED)
+        return;
+    update(c);
+    lw_conn_tell_now(c);
 }
 
 static int
@@ -154,7 +163,9 @@ events_wanted(const lw_conn *c)
         return 0;
     if (c->state == LW_CONN_S_HANDSHAKE)
         return UV_READABLE | (has_output ? UV_WRITABLE : 0);
-    if (c->state != LW_CONN_S_OPEN || c->has_told)
+    if (c->has_told) /* told before the next poll, and then this is asked again */
+        return c->polled;
+    if (c->state != LW_CONN_S_OPEN)
         return 0;
     return (c->want_read ? UV_READABLE : 0) |
            (c->want_write || has_output ? UV_WRITABLE : 0);

@@ -18,6 +18,7 @@
 
 #define TIMEOUT_MS 30000u
 #define ATTEMPT_DELAY_MS 250u
+#define ATTEMPT_DELAY_MIN_MS 10u
 #define TOLD_MAX 6 /* addresses named in a sentence */
 
 static void begin_next(lw_conn *c);
@@ -136,6 +137,7 @@ static void
 on_deadline(uv_timer_t *timer)
 {
     fail_late(timer->data);
+    lw_conn_tell_now(timer->data);
 }
 
 /* ---- attempts -------------------------------------------------------------------------------------- */
@@ -173,12 +175,12 @@ stop_race(lw_conn *c)
 
 /* [RFC8305 5] "all other connections attempts that have not yet succeeded SHOULD be canceled" */
 static void
-win(lw_attempt *a)
+win(lw_attempt *a, int polled)
 {
     lw_conn *c = a->conn;
 
-    uv_poll_stop(&a->poll);
     c->poll = &a->poll;
+    c->polled = polled;
     stop_race(c);
     lw_conn_connected(c, a);
 }
@@ -195,6 +197,7 @@ static void
 on_attempt(uv_poll_t *poll, int status, int events)
 {
     lw_attempt *a = poll->data;
+    lw_conn *c = a->conn;
     int os_err = 0;
     socklen_t len = sizeof os_err;
 
@@ -204,11 +207,12 @@ on_attempt(uv_poll_t *poll, int status, int events)
     if (os_err == 0 && status < 0)
         os_err = -status;
     if (os_err == 0) {
-        win(a);
-        return;
+        win(a, status < 0 ? 0 : UV_WRITABLE);
+    } else {
+        lose(a, os_err);
+        begin_next(c);
     }
-    lose(a, os_err);
-    begin_next(a->conn);
+    lw_conn_tell_now(c);
 }
 
 /* 0: connected or under way; else errno */
@@ -242,7 +246,7 @@ begin(lw_attempt *a, const lw_addr *addr)
     int os_err = open_socket(a, addr);
 
     if (os_err == 0 && connect(a->fd, &addr->u.sa, addr->len) == 0) {
-        win(a);
+        win(a, 0);
         return true;
     }
     if (os_err == 0)
@@ -260,6 +264,7 @@ static void
 on_next_attempt(uv_timer_t *timer)
 {
     begin_next(timer->data);
+    lw_conn_tell_now(timer->data);
 }
 
 /* [RFC8305 5] "one connection attempt to a single address is started first, followed by the
@@ -310,6 +315,7 @@ fail_lookup(lw_conn *c, const lw_lookup *found)
     case EAI_NONAME:
 #ifdef EAI_NODATA
     case EAI_NODATA:
+    case EAI_ADDRFAMILY: /* none of a family that this machine has */
 #endif
         fail(c, LW_EHOST, LW_STAGE_RESOLVE, LW_RETRY_NO,
              "no such host is known; is its name spelled right?");
@@ -350,10 +356,11 @@ on_resolved(uv_async_t *async)
     drop_lookup(c);
     if (c->found->n > LW_ADDRS_MAX || c->found->n == 0) {
         fail_lookup(c, c->found);
-        return;
+    } else {
+        lw_addrs_interleave(c->found);
+        race(c);
     }
-    lw_addrs_interleave(c->found);
-    race(c);
+    lw_conn_tell_now(c);
 }
 
 static lw_code
@@ -403,6 +410,10 @@ copy_opts(lw_conn *c, const lw_conn_opts *opts)
     /* [RFC8305 5] "One recommended value for a default delay is 250 milliseconds." */
     c->attempt_delay_ms =
         opts->attempt_delay_ms == 0 ? ATTEMPT_DELAY_MS : opts->attempt_delay_ms;
+    /* [RFC8305 5] "a subsequent connection MUST NOT be started within 10 milliseconds of the
+     * previous attempt" (one that has failed is not waited for) */
+    if (c->attempt_delay_ms < ATTEMPT_DELAY_MIN_MS)
+        c->attempt_delay_ms = ATTEMPT_DELAY_MIN_MS;
     c->found = lw_zalloc(c->alloc, sizeof *c->found);
     if (opts->host != NULL)
         c->host = lw_strdup(c->alloc, opts->host);

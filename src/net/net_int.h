@@ -265,6 +265,8 @@ LW_MUST_USE lw_code lw_conn_make(uv_loop_t *loop, const lw_alloc *alloc, lw_conn
 void lw_conn_connected(lw_conn *c, lw_attempt *a);
 /** lw_conn_fail - connecting failed with c->err set; FAILED is told soon */
 void lw_conn_fail(lw_conn *c);
+/** lw_conn_tell_now - what waits to be told, if anything does; from the loop's callbacks only */
+void lw_conn_tell_now(lw_conn *c);
 /** lw_conn_handle_closed - for uv_close, handle->data is the connection */
 void lw_conn_handle_closed(uv_handle_t *h);
 

@@ -73,6 +73,10 @@ bio_read(BIO *bio, char *p, int n)
     BIO_clear_retry_flags(bio);
     if (n <= 0)
         return 0;
+    if (!t->is_done && lw_tls_has_output(t)) { /* the peer waits for it: no answer is there */
+        BIO_set_retry_read(bio);
+        return -1;
+    }
     do
         got = recv(t->fd, p, (size_t)n, 0);
     while (got < 0 && errno == EINTR);

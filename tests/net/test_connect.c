@@ -311,6 +311,26 @@ test_name__is_looked_up_and_connected(void **state)
     close_all(&w, &e);
 }
 
+/* getaddrinfo itself, with a spelling of an address that it reads without asking anybody */
+static void
+test_name__getaddrinfo_is_asked(void **state)
+{
+    world w;
+    end e;
+    lw_addr a;
+    int fd = listen_on(&a, "127.0.0.1", 4);
+    lw_conn_opts o = { .host = "127.1", .port = lw_addr_port(&a) };
+
+    world_open(&w);
+    open_conn(&w, &e, &o);
+    assert_int_equal(e.c->state, LW_CONN_S_RESOLVE);
+    RUN_UNTIL(&w, is_told(&e));
+    assert_int_equal(e.told[LW_CONN_OPEN], 1);
+    assert_string_equal(lw_conn_address(e.c), "127.0.0.1");
+    close(fd);
+    close_all(&w, &e);
+}
+
 static const struct {
     const char *name, *word;
     int gai_err, os_err;
@@ -773,6 +793,7 @@ main(void)
         cmocka_unit_test(test_open__unix_path_connects),
         cmocka_unit_test(test_open__unix_path_missing_or_too_long),
         cmocka_unit_test(test_name__is_looked_up_and_connected),
+        cmocka_unit_test(test_name__getaddrinfo_is_asked),
         cmocka_unit_test(test_name__not_found_one_sentence),
         cmocka_unit_test(test_name__longer_than_any),
         cmocka_unit_test(test_interleave__families_alternate_order_within_kept),
