@@ -105,7 +105,7 @@ fail_late(lw_conn *c)
     lw_buf b;
 
     lw_buf_init(&b, c->alloc, LW_ERROR_TEXT_MAX);
-    lw_buf_add_fmt(&b, "no answer within %.3g s", (double)c->timeout_ms / 1000.0);
+    lw_buf_add_fmt(&b, "no answer within %.6g s", (double)c->timeout_ms / 1000.0);
     switch (c->state) {
     case LW_CONN_S_RESOLVE:
         lw_buf_add_str(&b, " from the name service; is this machine online?");

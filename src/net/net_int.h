@@ -119,7 +119,7 @@ SSL_SESSION *lw_session_find(lw_tls_ctx *c, const char *key);
 
 /* ---- TLS on one connection (tls_io.c, tls_verify.c, tls_facts.c, tls_error.c) ------------------- */
 
-#define LW_TLS_OUT_MAX 131072u /* octets of records that the network has not taken yet */
+#define LW_TLS_OUT_MAX 98304u  /* octets of records that the network has not taken yet */
 #define LW_TLS_FIRST_MAX 128   /* the peer's first octets, to know plain text by */
 #define LW_PROBLEM_MAX 400
 

@@ -18,7 +18,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define OUT_FULL (LW_TLS_OUT_MAX / 2) /* no further record is begun behind this */
+#define OUT_FULL 65536u               /* no further record is begun behind this */
 #define OUT_KEPT 4096u                /* a larger buffer is given back when it is empty */
 
 /* ---- the socket as OpenSSL sees it ----------------------------------------------------------------- */
@@ -35,6 +35,7 @@ reserve_out(lw_tls *t, size_t n)
         return true;
     while (cap < need)
         cap *= 2;
+    cap = cap > LW_TLS_OUT_MAX ? LW_TLS_OUT_MAX : cap;
     if ((p = lw_resize(t->alloc, t->out, cap)) == NULL)
         return false;
     t->out = p;

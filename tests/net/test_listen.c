@@ -139,6 +139,10 @@ test_listen__both_families_show_ipv4_as_such(void **state)
     world_close(&w);
 }
 
+#define LONG_PATH                                                                        \
+    "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"    \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static void
 test_listen__malformed_is_configuration(void **state)
 {
@@ -147,8 +151,7 @@ test_listen__malformed_is_configuration(void **state)
         ":25", "mail.example:25", "::1:25", "[::1]", "[::1", "[]:25", "[::1]25", "[127.0.0.1:25",
         "unix:", "256.0.0.1:25",
         "[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]:1",
-        "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        LONG_PATH,
     };
     world w;
 

@@ -166,6 +166,48 @@ test_verify__client_s_refusal_reaches_the_server(void **state)
 }
 
 static void
+assert_harmless(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++)
+        assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
+}
+
+/* a certificate may say anything, and a terminal obeys anything */
+static void
+test_verify__control_characters_do_not_come_through(void **state)
+{
+    static const char evil[] = "a.example\r\n\x1b[2J\0b.example";
+    wish w = { "evil\r\n250 ok\x1b[2J", NULL, -1, 10, false, NULL };
+    lw_tls_client_opts o = { .ca_file = ca_pem, .keep_unverified = true };
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+    GENERAL_NAME *name = GENERAL_NAME_new();
+    ASN1_STRING *value = ASN1_STRING_type_new(V_ASN1_IA5STRING);
+    identity id = make_identity(&w);
+    const lw_tls_facts *f;
+    tls_pair p;
+
+    ASN1_STRING_set(value, evil, sizeof evil - 1);
+    GENERAL_NAME_set0_value(name, GEN_DNS, value);
+    sk_GENERAL_NAME_push(names, name);
+    X509_add1_ext_i2d(id.cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT);
+    assert_true(X509_sign(id.cert, id.key, EVP_sha256()) > 0);
+    contexts_open(&p, &o);
+    use_identity(p.sctx, &id);
+    shake_hands(&p, "a.example");
+    await_both(&p);
+    f = lw_conn_tls_facts(p.client.c);
+    assert_false(f->verified);
+    assert_non_null(strstr(f->problem, "is for a.example? ?[2J?b.example "));
+    assert_harmless(f->problem);
+    assert_harmless(f->chain[0].subject);
+    assert_harmless(f->chain[0].issuer);
+    hang_up(&p);
+    contexts_close(&p);
+    drop_identity(&id);
+    sk_GENERAL_NAME_pop_free(names, GENERAL_NAME_free);
+}
+
+static void
 test_verify__unknown_issuer_is_named(void **state)
 {
     wish root = { "Another CA", NULL, -1, 10, true, NULL };
@@ -613,6 +655,7 @@ main(void)
         cmocka_unit_test(test_verify__faults_refused_and_named),
         cmocka_unit_test(test_probe__faults_named_but_kept),
         cmocka_unit_test(test_verify__client_s_refusal_reaches_the_server),
+        cmocka_unit_test(test_verify__control_characters_do_not_come_through),
         cmocka_unit_test(test_verify__unknown_issuer_is_named),
         cmocka_unit_test(test_verify__system_store_does_not_know_ours),
         cmocka_unit_test(test_start__called_wrongly_refused),

@@ -110,8 +110,7 @@ test_handshake__silent_server_times_out_with_a_hint(void **state)
     tls_pair p;
     lw_addr a;
     int listener = listen_on(&a, "127.0.0.1", 1);
-    lw_conn_opts o = { .host = "127.0.0.1", .port = lw_addr_port(&a), .implicit_tls = true,
-                       .timeout_ms = 20 };
+    lw_conn_opts o = { .host = "127.0.0.1", .port = lw_addr_port(&a), .implicit_tls = true };
     lw_code rc;
 
     contexts_open(&p, NULL);
@@ -120,6 +119,8 @@ test_handshake__silent_server_times_out_with_a_hint(void **state)
     end_init(&p.client);
     IN(rc = lw_conn_open(&p.w.loop, &o, end_cb, &p.client, &p.client.c, NULL));
     assert_int_equal(rc, LW_OK);
+    RUN_UNTIL(&p.w, p.client.c->state == LW_CONN_S_HANDSHAKE);
+    time_is_up(&p.client);
     RUN_UNTIL(&p.w, p.client.told[LW_CONN_FAILED] == 1);
     assert_int_equal(lw_conn_error(p.client.c)->code, LW_ETIMEOUT);
     assert_int_equal(lw_conn_error(p.client.c)->stage, LW_STAGE_TLS);

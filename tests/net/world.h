@@ -214,6 +214,14 @@ assert_says(const lw_error *err, const char *word)
         fail_msg("\"%s\" does not say \"%s\"", err->text, word);
 }
 
+/* the time of the connection is up now */
+static inline void
+time_is_up(end *e)
+{
+    uv_timer_set_repeat(&e->c->deadline, 1);
+    uv_timer_again(&e->c->deadline);
+}
+
 /* random octets that are the same every time */
 static inline uint32_t
 next_random(uint32_t *seed)
