@@ -6,10 +6,12 @@
  *   arena.c       text that lives as long as its owner
  *   cancel.c      the switch that ends a blocking call
  *   transcript.c  the dialogue as lines, secrets replaced
- *   link.c        one connection and its engine, moved until something happens
+ *   link.c        one connection and its engine on a loop: octets in both directions
  *   facts.c       what is known of a server, as a copy that lasts
- *   login.c       a SASL exchange over a link
- *   session.c     servers in order, greeting, EHLO, TLS, login; its life
+ *   setup.c       what all connections to be made share: options, names, TLS contexts
+ *   login.c       a SASL exchange, event by event
+ *   channel.c     a link from connecting to a usable session: greeting, EHLO, TLS, login
+ *   session.c     blocking: servers in order, waiting, time and cancel
  *   result.c      who is hit by a failure, and the sentences that tell it
  *   report.c      what became of every recipient
  *   transact.c    one transaction over a session, into a report
@@ -77,22 +79,21 @@ void lw_transcript_flush(lw_transcript *t);
 
 /* ---- a connection and its engine ----------------------------------------------------------------- */
 
-#define LW_LINK_IN_BYTES 16384
+#define LW_LINK_IN_BYTES 4096
 #define LW_LINK_SLICES 64
 
-/** One connection and its engine, moved by blocking calls until something happens. */
+/** One connection and its engine on a loop.  Nothing here waits: whoever owns the link polls it
+ *  when it is woken. */
 typedef struct lw_link {
     const lw_alloc *alloc;
-    uv_loop_t loop;
-    uv_timer_t timer;
-    uv_poll_t cancel_watch;
-    bool has_loop, has_cancel_watch;
-    const lw_cancel *cancel;
-    uint64_t deadline_ms;       /* of the whole call, UINT64_MAX = none                       */
-    lw_transcript transcript;
+    uv_loop_t *loop;
+    uv_timer_t *timer;          /* the engine's deadline; lives until the loop has closed it  */
+    lw_transcript *transcript;  /* the owner's                                                */
+    void (*wake)(void *ctx);    /* on the loop: there may be something to poll; NULL = nobody */
+    void *ctx;
     lw_conn *conn;              /* NULL = there is none                                       */
-    lw_smtp *engine;
-    lw_conn_event happened;     /* while connecting or in a handshake: what ended it          */
+    lw_smtp *engine;            /* NULL until the connection is there                         */
+    lw_conn_event happened;     /* what ended connecting or a handshake                       */
     bool has_happened, is_readable, is_write_blocked;
     bool is_over;               /* the engine was told that the connection has ended          */
     unsigned char first[8];     /* the first octets that came, to know what speaks there      */
@@ -101,27 +102,37 @@ typedef struct lw_link {
     size_t in_at, in_len;
 } lw_link;
 
-/** lw_link_init - a loop without a connection; LW_OK, LW_ENOMEM */
-LW_MUST_USE lw_code lw_link_init(lw_link *l, const lw_alloc *alloc, const lw_send_opts *o);
+/** lw_link_init - without a connection; LW_OK, LW_ENOMEM */
+LW_MUST_USE lw_code lw_link_init(lw_link *l, uv_loop_t *loop, const lw_alloc *alloc,
+                                 lw_transcript *transcript);
+/** lw_link_deinit - the loop must run once more to finish */
 void lw_link_deinit(lw_link *l);
-/** lw_link_connect - connect (with TLS, if implicit) and make the engine.  On failure there is no
- *  connection, err has the sentence; facts are those of a failed handshake, if there was one */
-LW_MUST_USE lw_code lw_link_connect(lw_link *l, const lw_conn_opts *where,
-                                    const lw_smtp_opts *how, lw_error *err);
-/** lw_link_start_tls - after START_TLS: the handshake.  On failure the engine is closed too */
+/** lw_link_open - begin to connect (with TLS, if implicit); then lw_link_opened */
+LW_MUST_USE lw_code lw_link_open(lw_link *l, const lw_conn_opts *where, lw_error *err);
+/** lw_link_start_tls - after START_TLS: begin the handshake; then lw_link_opened */
 LW_MUST_USE lw_code lw_link_start_tls(lw_link *l, lw_tls_ctx *ctx, const char *host,
                                       lw_error *err);
+/** lw_link_opened - what became of it: LW_OK, LW_AGAIN (not yet), or why not */
+LW_MUST_USE lw_code lw_link_opened(lw_link *l, lw_error *err);
+/** lw_link_begin - the connection is there: make the engine */
+LW_MUST_USE lw_code lw_link_begin(lw_link *l, const lw_smtp_opts *how, bool has_tls,
+                                  lw_error *err);
+/** lw_link_secured - the handshake is done: tell the engine */
+LW_MUST_USE lw_code lw_link_secured(lw_link *l);
 /**
- * lw_link_next - move octets until the engine has an event
+ * lw_link_poll - move octets until the engine has an event or nothing can be moved
  *
  * LW_OK     *ev, valid until the next call
- * LW_AGAIN  the engine waits for its caller: submit, answer, ask
- * LW_DONE   it is closed, and everything was told: see lw_smtp_error()
+ * LW_AGAIN  nothing now: the loop must run, or (lw_link_is_idle) the owner must do something
+ * LW_DONE   the engine is closed, and everything was told: see lw_smtp_error()
  */
-LW_MUST_USE lw_code lw_link_next(lw_link *l, lw_event *ev);
-/** lw_link_is_alive - a look without waiting: the idle connection is still there.  What the server
- *  said meanwhile (a 421) is taken */
+LW_MUST_USE lw_code lw_link_poll(lw_link *l, lw_event *ev);
+/** lw_link_is_idle - the engine waits for its caller: submit, answer, ask */
+bool lw_link_is_idle(const lw_link *l);
+/** lw_link_is_alive - a look without waiting: the idle connection is still there */
 bool lw_link_is_alive(lw_link *l);
+/** lw_link_fail - end the engine for a reason of the owner's */
+void lw_link_fail(lw_link *l, lw_code code, const char *text);
 /** lw_link_disconnect - end connection and engine, at once */
 void lw_link_disconnect(lw_link *l);
 
@@ -131,28 +142,105 @@ void lw_link_disconnect(lw_link *l);
 void lw_facts_copy(lw_arena *arena, lw_server_facts *to, const lw_server_facts *from);
 void lw_facts_copy_tls(lw_arena *arena, lw_tls_facts *to, const lw_tls_facts *from);
 
-/* ---- session ----------------------------------------------------------------------------------------- */
+/* ---- what connections share ------------------------------------------------------------------------ */
 
-struct lw_session {
-    lw_alloc alloc;
-    lw_send_opts opts;          /* strings are copies in arena; the password is not there      */
-    lw_arena arena;             /* for the session's life                                     */
+/** The options of a session, or of a pool's thread: own copies, TLS contexts, this host's name. */
+typedef struct lw_setup {
+    const lw_alloc *alloc;
+    lw_send_opts opts;          /* strings are copies in arena; the password is not there     */
+    lw_arena arena;
     char *password;             /* of the options; wiped at the end                           */
     char host_name[256];        /* this machine's, "" = it has no full one                    */
     lw_url *urls;               /* of opts.servers, parsed                                    */
-    size_t n_urls, current;
-    lw_link link;
-    lw_tls_ctx *tls;            /* made when it is first needed, or when options name files   */
-    bool tls_keeps_unverified;
+    size_t n_urls;
+    lw_tls_ctx *tls[2];         /* made when first needed; [1] keeps what does not verify     */
+    uint32_t max_transactions;  /* in one engine                                              */
     bool is_probe;              /* look at everything: a bad certificate does not stop us     */
     bool is_bare;               /* greeting only: the rest is said by hand                    */
+} lw_setup;
+
+/** lw_setup_init - copy and check options, parse URLs.  On failure deinit it all the same. */
+LW_MUST_USE lw_code lw_setup_init(lw_setup *u, const lw_alloc *alloc, const lw_send_opts *opts,
+                                  lw_error *err);
+void lw_setup_deinit(lw_setup *u);
+/** lw_setup_tls - the context for a server with this policy */
+LW_MUST_USE lw_code lw_setup_tls(lw_setup *u, bool keeps_unverified, lw_tls_ctx **out,
+                                 lw_error *err);
+/** lw_host_name - this machine's full name, or "" if it has none with a dot */
+void lw_host_name(char *dst, size_t cap);
+
+/* ---- channel ------------------------------------------------------------------------------------------- */
+
+typedef enum lw_channel_phase {
+    LW_CHANNEL_CLOSED,
+    LW_CHANNEL_CONNECTING,
+    LW_CHANNEL_HELLO,      /* greeting and EHLO                                               */
+    LW_CHANNEL_STARTTLS,   /* STARTTLS was said                                               */
+    LW_CHANNEL_HANDSHAKE,
+    LW_CHANNEL_LOGIN,
+    LW_CHANNEL_UP          /* usable                                                          */
+} lw_channel_phase;
+
+struct lw_login;
+
+/** A link on its way from connecting to a usable session, step by step. */
+typedef struct lw_channel {
+    lw_setup *setup;
+    const lw_url *url;          /* of the present or last attempt                             */
+    lw_link link;
+    lw_channel_phase phase;
+    struct lw_login *login;     /* while it lasts                                             */
     bool is_fresh;              /* nothing was sent over this connection yet                  */
-    bool is_up;                 /* logged in, idle                                            */
-    lw_arena facts_arena;       /* emptied with each connection                               */
+    lw_arena arena;             /* of what follows; emptied with each connection              */
     lw_server_facts facts;
     const char *before_tls, *after_tls, *offered_auth; /* answers to EHLO; NULL = none        */
     int login_code;             /* the last reply to AUTH                                     */
     const char *login_mechanism, *login_text;
+} lw_channel;
+
+LW_MUST_USE lw_code lw_channel_init(lw_channel *c, lw_setup *setup, uv_loop_t *loop,
+                                    lw_transcript *transcript);
+void lw_channel_deinit(lw_channel *c);
+/** lw_channel_open - begin with this server; then lw_channel_step until it is not LW_AGAIN */
+LW_MUST_USE lw_code lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err);
+/** lw_channel_step - go on.  LW_OK: usable; LW_AGAIN: the loop must run; else why not, with the
+ *  sentence as lw_channel_explain leaves it */
+LW_MUST_USE lw_code lw_channel_step(lw_channel *c, lw_error *err);
+/** lw_channel_handshake - after START_TLS on a channel that is UP by hand: TLS; then step */
+LW_MUST_USE lw_code lw_channel_handshake(lw_channel *c, lw_error *err);
+/** lw_channel_log_in - on a channel that is UP: the login alone; then step */
+LW_MUST_USE lw_code lw_channel_log_in(lw_channel *c, lw_error *err);
+/** lw_channel_close - end the connection at once */
+void lw_channel_close(lw_channel *c);
+/** lw_channel_name - "mail.example.com port 587", or a socket's path, for sentences */
+void lw_channel_name(const lw_channel *c, char *dst, size_t cap);
+/** lw_channel_lost - the error of an engine that has closed */
+lw_code lw_channel_lost(lw_channel *c, lw_error *err);
+/** lw_channel_explain - the sentence of an error, with the server's name and the remedy */
+void lw_channel_explain(const lw_channel *c, lw_error *err);
+
+/* ---- login ----------------------------------------------------------------------------------------------- */
+
+typedef struct lw_login lw_login;
+bool lw_channel_wants_login(const lw_setup *u, const lw_url *url);
+/** lw_login_begin - choose a mechanism and say AUTH.  LW_OK; LW_EAUTH, LW_ECAPABILITY ... */
+LW_MUST_USE lw_code lw_login_begin(lw_channel *c, lw_login **out, lw_error *err);
+/** lw_login_event - an event of the engine.  LW_AGAIN: not done; LW_OK: logged in; else why not */
+LW_MUST_USE lw_code lw_login_event(lw_login *g, const lw_event *ev, lw_error *err);
+void lw_login_free(lw_login *g);
+
+/* ---- session ------------------------------------------------------------------------------------------------ */
+
+struct lw_session {
+    lw_alloc alloc;
+    lw_setup setup;
+    uv_loop_t loop;
+    uv_timer_t timer;
+    uv_poll_t cancel_watch;
+    bool has_loop, has_cancel_watch;
+    uint64_t deadline_ms;       /* of the present call, UINT64_MAX = none                     */
+    lw_transcript transcript;
+    lw_channel channel;
     lw_error skipped;           /* why an earlier server was passed over, code LW_OK = none   */
     char skipped_name[300];
 };
@@ -161,28 +249,22 @@ struct lw_session {
 LW_MUST_USE lw_code lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err);
 /** lw_session_connect - up to a usable session, trying the servers in order */
 LW_MUST_USE lw_code lw_session_connect(lw_session *s, lw_error *err);
+/** lw_session_settle - wait until the channel is up again (a handshake, a login) */
+LW_MUST_USE lw_code lw_session_settle(lw_session *s, lw_error *err);
+/**
+ * lw_session_next - wait for an event of the engine
+ *
+ * LW_OK     *ev, valid until the next call
+ * LW_AGAIN  the engine waits for its caller
+ * LW_DONE   it is closed, and everything was told: lw_channel_lost() has the reason
+ */
+LW_MUST_USE lw_code lw_session_next(lw_session *s, lw_event *ev);
 /** lw_session_hang_up - QUIT if that can be said, and end the connection */
 void lw_session_hang_up(lw_session *s);
 /** lw_session_begin_call - the time-out of a call begins now */
 void lw_session_begin_call(lw_session *s);
-/** lw_session_url - the server of the present or last attempt */
-const lw_url *lw_session_url(const lw_session *s);
-/** lw_session_name - "mail.example.com port 587", or a socket's path, for sentences */
-void lw_session_name(const lw_session *s, char *dst, size_t cap);
-/** lw_session_handshake - after START_TLS: TLS, and EHLO again unless that is said by hand */
-LW_MUST_USE lw_code lw_session_handshake(lw_session *s, lw_error *err);
-/** lw_session_lost - the error of a session whose engine closed */
-lw_code lw_session_lost(lw_session *s, lw_error *err);
-/** lw_session_explain - the sentence of an error, with the server's name and the remedy */
-void lw_session_explain(const lw_session *s, lw_error *err);
-
-/* login.c */
-/** lw_session_login - after READY, if there is anything to log in with.  LW_OK, LW_EAUTH,
- *  LW_ECAPABILITY ... or what ended the session */
-LW_MUST_USE lw_code lw_session_login(lw_session *s, lw_error *err);
-bool lw_session_wants_login(const lw_session *s);
-/** lw_session_may_show_secret - the way to the server hides a password */
-bool lw_session_may_show_secret(const lw_session *s);
+/** lw_session_engine - NULL where there is none */
+lw_smtp *lw_session_engine(const lw_session *s);
 
 /* ---- results ------------------------------------------------------------------------------------------- */
 
@@ -249,7 +331,5 @@ const lw_error *lw_outgoing_error(const lw_outgoing *o);
  *  QUIT leaves with the message.  out: whose body it is, and can tell why its next failed; NULL = not known */
 void lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
                  const lw_outgoing *out, lw_report *r);
-/** lw_host_name - this machine's full name, or "" if it has none with a dot */
-void lw_host_name(char *dst, size_t cap);
 
 #endif

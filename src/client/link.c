@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/link.c - one connection and its engine, moved by blocking calls until something happens
+ * client/link.c - one connection and its engine on a loop: octets in both directions
  *
- * Order of work in each turn: events before everything (what they point to dies with the next
- * call of the engine), then input that is at hand, then output, and only then is anybody waited
- * for.  Reading goes on while writing is blocked, so that no pair of full buffers can stop both
+ * Order of work: events before everything (what they point to dies with the next call of the
+ * engine), then input that is at hand, then output; when neither moves, the owner's loop must
+ * run.  Reading goes on while writing is blocked, so that no pair of full buffers can stop both
  * sides (RFC 2920 3.1).
- *
- * The deadline of the call, that of the engine and the cancel switch end every wait.
  */
 #include "client/client_int.h"
 
@@ -15,49 +13,36 @@
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-static void
-on_timer(uv_timer_t *timer)
-{
-    (void)timer; /* the wait is over; who waited looks at the time */
-}
-
-static void
-on_cancel(uv_poll_t *watch, int status, int events)
-{
-    (void)watch;
-    (void)status;
-    (void)events;
-}
-
-static lw_code
-watch_cancel(lw_link *l)
-{
-    if (l->cancel == NULL)
-        return LW_OK;
-    if (uv_poll_init(&l->loop, &l->cancel_watch, lw_cancel_fd(l->cancel)) != 0)
-        return LW_ENOMEM;
-    l->has_cancel_watch = true;
-    return uv_poll_start(&l->cancel_watch, UV_READABLE, on_cancel) == 0 ? LW_OK : LW_ENOMEM;
-}
-
 lw_code
-lw_link_init(lw_link *l, const lw_alloc *alloc, const lw_send_opts *o)
+lw_link_init(lw_link *l, uv_loop_t *loop, const lw_alloc *alloc, lw_transcript *transcript)
 {
-    *l = (lw_link){ .alloc = alloc, .cancel = o->cancel, .deadline_ms = UINT64_MAX };
-    lw_transcript_init(&l->transcript, o);
-    if (uv_loop_init(&l->loop) != 0)
+    *l = (lw_link){ .alloc = alloc, .loop = loop, .transcript = transcript };
+    if ((l->in = lw_malloc(alloc, LW_LINK_IN_BYTES)) == NULL ||
+        (l->timer = lw_zalloc(alloc, sizeof *l->timer + sizeof *alloc)) == NULL)
         return LW_ENOMEM;
-    l->has_loop = true;
-    (void)uv_timer_init(&l->loop, &l->timer);
-    if ((l->in = lw_malloc(alloc, LW_LINK_IN_BYTES)) == NULL)
-        return LW_ENOMEM;
-    return watch_cancel(l);
+    (void)uv_timer_init(loop, l->timer);
+    /* the memory of a handle is given back when the loop says so, maybe after its owner's end */
+    memcpy(l->timer + 1, alloc, sizeof *alloc);
+    l->timer->data = l;
+    return LW_OK;
+}
+
+static void
+free_timer(uv_handle_t *timer)
+{
+    lw_alloc alloc;
+
+    memcpy(&alloc, (uv_timer_t *)timer + 1, sizeof alloc);
+    lw_release(&alloc, timer);
 }
 
 void
 lw_link_disconnect(lw_link *l)
 {
-    lw_transcript_flush(&l->transcript);
+    if (l->transcript != NULL)
+        lw_transcript_flush(l->transcript);
+    if (l->timer != NULL)
+        (void)uv_timer_stop(l->timer);
     lw_smtp_free(l->engine);
     l->engine = NULL;
     if (l->conn != NULL) {
@@ -66,29 +51,36 @@ lw_link_disconnect(lw_link *l)
     }
     l->conn = NULL;
     l->in_at = l->in_len = 0;
-    l->is_over = l->is_readable = l->is_write_blocked = false;
+    l->is_over = l->is_readable = l->is_write_blocked = l->has_happened = false;
 }
 
 void
 lw_link_deinit(lw_link *l)
 {
     lw_link_disconnect(l);
-    lw_transcript_deinit(&l->transcript);
-    if (l->has_cancel_watch)
-        uv_close((uv_handle_t *)&l->cancel_watch, NULL);
-    if (l->has_loop) {
-        uv_close((uv_handle_t *)&l->timer, NULL);
-        uv_run(&l->loop, UV_RUN_DEFAULT); /* only closing is left: it does not wait */
-        (void)uv_loop_close(&l->loop);
-    }
+    if (l->timer != NULL)
+        uv_close((uv_handle_t *)l->timer, free_timer);
     if (l->in != NULL)
         lw_wipe(l->in, LW_LINK_IN_BYTES);
     lw_release(l->alloc, l->in);
     l->in = NULL;
-    l->has_loop = l->has_cancel_watch = false;
+    l->timer = NULL;
 }
 
-/* ---- waiting --------------------------------------------------------------------------------- */
+/* ---- what the loop tells ------------------------------------------------------------------------ */
+
+static void
+wake(const lw_link *l)
+{
+    if (l->wake != NULL)
+        l->wake(l->ctx);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+    wake(timer->data); /* polling tells the engine the time */
+}
 
 static void
 on_conn(void *ctx, lw_conn *conn, lw_conn_event what)
@@ -102,68 +94,15 @@ on_conn(void *ctx, lw_conn *conn, lw_conn_event what)
     case LW_CONN_FAILED:
         l->happened = what;
         l->has_happened = true;
-        return;
+        break;
     case LW_CONN_READABLE:
         l->is_readable = true;
-        return;
+        break;
     case LW_CONN_WRITABLE:
         l->is_write_blocked = false;
-        return;
+        break;
     }
-}
-
-/* sleeps until something happens or the time has come */
-static void
-wait_until(lw_link *l, uint64_t at_ms)
-{
-    uint64_t now = uv_now(&l->loop);
-
-    if (l->deadline_ms < at_ms)
-        at_ms = l->deadline_ms;
-    if (at_ms != UINT64_MAX)
-        (void)uv_timer_start(&l->timer, on_timer, at_ms > now ? at_ms - now : 0, 0);
-    (void)uv_run(&l->loop, UV_RUN_ONCE);
-    (void)uv_timer_stop(&l->timer);
-}
-
-static bool
-is_canceled(const lw_link *l)
-{
-    return lw_cancel_is_set(l->cancel);
-}
-
-static bool
-is_late(const lw_link *l)
-{
-    return uv_now(&l->loop) >= l->deadline_ms;
-}
-
-static lw_code
-fail_canceled(lw_error *err, lw_stage stage)
-{
-    return lw_fail(err, LW_ECANCELED, stage, "canceled");
-}
-
-/* for OPEN, TLS or FAILED; the connection's own time-outs end it too */
-static lw_code
-wait_for_conn(lw_link *l, lw_stage stage, lw_error *err)
-{
-    l->has_happened = false;
-    while (!l->has_happened) {
-        if (is_canceled(l))
-            return fail_canceled(err, stage);
-        if (is_late(l)) {
-            lw_fail(err, LW_ETIMEOUT, stage, "the time allowed was over before %s was done",
-                    stage == LW_STAGE_TLS ? "the TLS handshake" : "connecting");
-            err->retry = LW_RETRY_LATER;
-            return LW_ETIMEOUT;
-        }
-        wait_until(l, UINT64_MAX);
-    }
-    if (l->happened != LW_CONN_FAILED)
-        return LW_OK;
-    *err = *lw_conn_error(l->conn);
-    return err->code;
+    wake(l);
 }
 
 /* ---- connecting ---------------------------------------------------------------------------------- */
@@ -173,7 +112,7 @@ note_tls(lw_link *l)
 {
     const lw_tls_facts *f = lw_conn_tls_facts(l->conn);
 
-    lw_transcript_note(&l->transcript, "%s, %s, %s%s%s", f->version, f->cipher,
+    lw_transcript_note(l->transcript, "%s, %s, %s%s%s", f->version, f->cipher,
                        f->verified ? "certificate verified" : "certificate NOT verified",
                        f->problem != NULL ? ": " : "", f->problem != NULL ? f->problem : "");
 }
@@ -182,10 +121,37 @@ static void
 note_connected(lw_link *l)
 {
     if (lw_conn_port(l->conn) != 0)
-        lw_transcript_note(&l->transcript, "connected to %s port %u",
-                           lw_conn_address(l->conn), lw_conn_port(l->conn));
+        lw_transcript_note(l->transcript, "connected to %s port %u", lw_conn_address(l->conn),
+                           lw_conn_port(l->conn));
     else
-        lw_transcript_note(&l->transcript, "connected to %s", lw_conn_address(l->conn));
+        lw_transcript_note(l->transcript, "connected to %s", lw_conn_address(l->conn));
+}
+
+lw_code
+lw_link_open(lw_link *l, const lw_conn_opts *where, lw_error *err)
+{
+    lw_link_disconnect(l);
+    l->n_first = 0;
+    return lw_conn_open(l->loop, where, on_conn, l, &l->conn, err);
+}
+
+lw_code
+lw_link_start_tls(lw_link *l, lw_tls_ctx *ctx, const char *host, lw_error *err)
+{
+    l->has_happened = false;
+    return lw_conn_start_tls(l->conn, ctx, false, host, err);
+}
+
+lw_code
+lw_link_opened(lw_link *l, lw_error *err)
+{
+    if (!l->has_happened)
+        return LW_AGAIN;
+    l->has_happened = false;
+    if (l->happened != LW_CONN_FAILED)
+        return LW_OK;
+    *err = *lw_conn_error(l->conn);
+    return err->code;
 }
 
 /* [RFC5321 4.1.1.1] "the client SHOULD send an address literal" where it has no name */
@@ -200,57 +166,31 @@ hello_literal(const lw_link *l, char *dst, size_t cap)
         snprintf(dst, cap, strchr(address, ':') != NULL ? "[IPv6:%s]" : "[%s]", address);
 }
 
-static lw_code
-make_engine(lw_link *l, const lw_smtp_opts *how, bool has_tls, lw_error *err)
+lw_code
+lw_link_begin(lw_link *l, const lw_smtp_opts *how, bool has_tls, lw_error *err)
 {
     char literal[80];
     lw_smtp_opts opts = *how;
     lw_code rc;
 
+    note_connected(l);
+    if (has_tls)
+        note_tls(l);
     if (opts.ehlo_name == NULL) {
         hello_literal(l, literal, sizeof literal);
         opts.ehlo_name = literal;
     }
-    if ((rc = lw_smtp_new(&opts, uv_now(&l->loop), &l->engine)) < 0)
+    if ((rc = lw_smtp_new(&opts, uv_now(l->loop), &l->engine)) < 0)
         return lw_fail(err, rc == LW_EUSAGE ? LW_ECONFIG : rc, LW_STAGE_NONE, "%s",
                        rc == LW_EUSAGE ? "the EHLO name or a limit is malformed"
                                        : lw_code_text(rc));
+    lw_conn_watch(l->conn, true, false);
     return has_tls ? lw_smtp_tls_done(l->engine) : LW_OK;
 }
 
 lw_code
-lw_link_connect(lw_link *l, const lw_conn_opts *where, const lw_smtp_opts *how, lw_error *err)
+lw_link_secured(lw_link *l)
 {
-    lw_code rc;
-
-    lw_link_disconnect(l);
-    l->n_first = 0;
-    uv_update_time(&l->loop);
-    if ((rc = lw_conn_open(&l->loop, where, on_conn, l, &l->conn, err)) < 0)
-        return rc;
-    if ((rc = wait_for_conn(l, LW_STAGE_CONNECT, err)) < 0)
-        return rc;
-    note_connected(l);
-    if (where->implicit_tls)
-        note_tls(l);
-    if ((rc = make_engine(l, how, where->implicit_tls, err)) < 0)
-        return rc;
-    lw_conn_watch(l->conn, true, false);
-    return LW_OK;
-}
-
-lw_code
-lw_link_start_tls(lw_link *l, lw_tls_ctx *ctx, const char *host, lw_error *err)
-{
-    lw_code rc = lw_conn_start_tls(l->conn, ctx, false, host, err);
-
-    if (rc >= 0)
-        rc = wait_for_conn(l, LW_STAGE_TLS, err);
-    if (rc < 0) {
-        l->is_over = true;
-        lw_smtp_fail(l->engine, rc, err->text);
-        return rc;
-    }
     note_tls(l);
     l->is_write_blocked = false;
     lw_conn_watch(l->conn, true, false);
@@ -265,8 +205,8 @@ lost(lw_link *l)
     const lw_error *e = lw_conn_error(l->conn);
 
     l->is_over = true;
-    lw_transcript_flush(&l->transcript);
-    lw_transcript_note(&l->transcript, "%s",
+    lw_transcript_flush(l->transcript);
+    lw_transcript_note(l->transcript, "%s",
                        e->code < 0 ? e->text : "the server closed the connection");
     if (e->code < 0)
         lw_smtp_fail(l->engine, e->code, e->text);
@@ -290,7 +230,7 @@ read_some(lw_link *l)
     l->is_readable = rc == LW_OK && l->in_len == LW_LINK_IN_BYTES;
     if (rc == LW_OK) {
         remember_first(l, (lw_span){ l->in, l->in_len });
-        lw_transcript_came(&l->transcript, (lw_span){ l->in, l->in_len });
+        lw_transcript_came(l->transcript, (lw_span){ l->in, l->in_len });
         return;
     }
     l->in_len = 0;
@@ -298,7 +238,8 @@ read_some(lw_link *l)
         lost(l);
 }
 
-static void
+/* false: there was nothing to write after all */
+static bool
 write_some(lw_link *l)
 {
     lw_slice v[LW_LINK_SLICES];
@@ -306,18 +247,19 @@ write_some(lw_link *l)
     size_t n = 0;
     lw_code rc;
 
-    if (count == 0)
-        return;
+    if (count == 0) /* a body that failed shows as an event */
+        return (lw_smtp_want(l->engine) & LW_WANT_EVENT) != 0;
     rc = lw_conn_write(l->conn, v, count, &n);
     if (rc < 0) {
         lost(l);
-        return;
+        return true;
     }
     l->is_write_blocked = rc == LW_AGAIN;
-    if (rc != LW_OK)
-        return;
-    lw_transcript_sent(&l->transcript, v, count, n);
-    lw_smtp_sent(l->engine, n);
+    if (rc == LW_OK) {
+        lw_transcript_sent(l->transcript, v, count, n);
+        lw_smtp_sent(l->engine, n);
+    }
+    return true;
 }
 
 static void
@@ -331,43 +273,38 @@ feed_some(lw_link *l)
         l->in_at = l->in_len = 0; /* what follows an error is of no use */
 }
 
-/* the reasons to give up that are neither the server's nor the network's */
+/* nothing can be moved: watch for what would change that */
 static void
-check_time_and_cancel(lw_link *l)
+watch(lw_link *l)
 {
-    if (is_canceled(l))
-        lw_smtp_fail(l->engine, LW_ECANCELED, "canceled");
-    else if (is_late(l))
-        lw_smtp_fail(l->engine, LW_ETIMEOUT, "the time allowed was over");
-    else
-        (void)lw_smtp_tick(l->engine, uv_now(&l->loop));
-}
+    uint64_t at = lw_smtp_deadline(l->engine), now = uv_now(l->loop);
 
-static void
-wait_for_peer(lw_link *l)
-{
     lw_conn_watch(l->conn, true, l->is_write_blocked);
-    wait_until(l, lw_smtp_deadline(l->engine));
-    check_time_and_cancel(l);
+    if (at == UINT64_MAX)
+        (void)uv_timer_stop(l->timer);
+    else
+        (void)uv_timer_start(l->timer, on_timer, at > now ? at - now : 0, 0);
 }
 
-/* one step of moving; what it brings shows in lw_smtp_want() */
-static void
+/* one step of moving; what it brings shows in lw_smtp_want().  False: nothing moves */
+static bool
 step(lw_link *l, unsigned want)
 {
     if (l->in_at < l->in_len)
         feed_some(l);
     else if (l->is_readable && (want & LW_WANT_READ))
         read_some(l);
-    else if ((want & LW_WANT_WRITE) && !l->is_write_blocked)
-        write_some(l);
     else
-        wait_for_peer(l);
+        return (want & LW_WANT_WRITE) && !l->is_write_blocked && write_some(l);
+    return true;
 }
 
 lw_code
-lw_link_next(lw_link *l, lw_event *ev)
+lw_link_poll(lw_link *l, lw_event *ev)
 {
+    if (l->engine == NULL)
+        return LW_AGAIN;
+    (void)lw_smtp_tick(l->engine, uv_now(l->loop));
     for (;;) {
         unsigned want = lw_smtp_want(l->engine);
 
@@ -375,10 +312,25 @@ lw_link_next(lw_link *l, lw_event *ev)
             return lw_smtp_next(l->engine, ev);
         if (want == 0)
             return LW_DONE;
-        if (want & (LW_WANT_CALLER | LW_WANT_TLS))
-            return LW_AGAIN;
-        step(l, want);
+        if ((want & LW_WANT_TLS) || !step(l, want))
+            break;
     }
+    watch(l);
+    return LW_AGAIN;
+}
+
+bool
+lw_link_is_idle(const lw_link *l)
+{
+    return l->engine != NULL && (lw_smtp_want(l->engine) & LW_WANT_CALLER) != 0 &&
+           l->in_at == l->in_len;
+}
+
+void
+lw_link_fail(lw_link *l, lw_code code, const char *text)
+{
+    if (l->engine != NULL)
+        lw_smtp_fail(l->engine, code, text);
 }
 
 bool
@@ -386,10 +338,7 @@ lw_link_is_alive(lw_link *l)
 {
     if (l->engine == NULL || l->is_over)
         return false;
-    if (l->in_at == l->in_len) {
-        l->is_readable = false;
+    if (l->in_at == l->in_len)
         read_some(l);
-    }
-    uv_update_time(&l->loop);
     return !l->is_over && l->in_len == 0;
 }

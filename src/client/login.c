@@ -1,76 +1,73 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/login.c - a SASL exchange over a link (RFC 4954), and another mechanism where that helps
+ * client/login.c - a SASL exchange (RFC 4954), event by event; another mechanism where that helps
  *
  * The mechanisms themselves are in sasl/; here their answers travel.  A secret crosses only a way
- * that hides it (lw_session_may_show_secret), or one that the user called good enough.
+ * that hides it (may_show_secret), or one that the user called good enough.
  */
 #include "client/client_int.h"
 
 #define TRIED_BYTES 256
 
-typedef struct login {
-    lw_session *s;
+struct lw_login {
+    lw_channel *c;
     lw_credentials who;
     unsigned char exporter[32], unique[64];
     char tried[TRIED_BYTES]; /* names, separated by spaces */
     const char *mechanism;
     lw_sasl *sasl;
-    lw_error *err;
-} login;
+    bool is_canceled;        /* by us: the challenge was wrong */
+    lw_error why;            /* then */
+};
 
 static const char *
-user_of(const lw_session *s)
+user_of(const lw_setup *u, const lw_url *url)
 {
-    return s->opts.user != NULL ? s->opts.user : lw_session_url(s)->user;
+    return u->opts.user != NULL ? u->opts.user : url->user;
 }
 
 static const char *
-password_of(const lw_session *s)
+password_of(const lw_setup *u, const lw_url *url)
 {
-    return s->password != NULL ? s->password : lw_session_url(s)->password;
+    return u->password != NULL ? u->password : url->password;
 }
 
 static const char *
-allowed_of(const lw_session *s)
+allowed_of(const lw_channel *c)
 {
-    return s->opts.auth != NULL ? s->opts.auth : lw_session_url(s)->auth;
+    return c->setup->opts.auth != NULL ? c->setup->opts.auth : c->url->auth;
 }
 
 bool
-lw_session_wants_login(const lw_session *s)
+lw_channel_wants_login(const lw_setup *u, const lw_url *url)
 {
-    const char *user = user_of(s);
+    const char *user = user_of(u, url);
 
-    return (user != NULL && user[0] != '\0') || allowed_of(s) != NULL;
+    return (user != NULL && user[0] != '\0') || u->opts.auth != NULL || url->auth != NULL;
 }
 
-bool
-lw_session_may_show_secret(const lw_session *s)
+static bool
+may_show_secret(const lw_channel *c)
 {
-    const lw_url *url = lw_session_url(s);
-
     /* a Unix socket stays on this machine; TLS with anybody hides nothing from him */
-    return url->insecure_auth || url->path != NULL ||
-           (s->facts.tls.active && s->facts.tls.verified);
+    return c->url->insecure_auth || c->url->path != NULL ||
+           (c->facts.tls.active && c->facts.tls.verified);
 }
 
 static void
-fill_credentials(login *g)
+fill_credentials(lw_login *g)
 {
-    const lw_session *s = g->s;
-    bool has_exporter = false;
+    const lw_channel *c = g->c;
+    bool has_exporter = false, has_tls = c->facts.tls.active;
     size_t unique_len = 0;
 
-    g->who = (lw_credentials){ .user = user_of(s), .password = password_of(s),
-                               .host = lw_session_url(s)->host,
-                               .port = lw_session_url(s)->port,
-                               .has_client_cert = s->opts.cert_file != NULL &&
-                                                  s->facts.tls.active,
-                               .has_tls = s->facts.tls.active };
-    if (!s->facts.tls.active ||
-        !lw_conn_channel_binding(s->link.conn, g->exporter, &has_exporter, g->unique,
-                                 &unique_len))
+    g->who = (lw_credentials){ .user = user_of(c->setup, c->url),
+                               .password = password_of(c->setup, c->url),
+                               .host = c->url->host, .port = c->url->port,
+                               .has_client_cert = c->setup->opts.cert_file != NULL && has_tls,
+                               .has_tls = has_tls };
+    if (!has_tls || !lw_conn_channel_binding(c->link.conn, g->exporter, &has_exporter,
+                                             g->unique, &unique_len))
         return;
     g->who.tls_exporter = has_exporter ? g->exporter : NULL;
     g->who.tls_unique = unique_len > 0 ? g->unique : NULL;
@@ -78,7 +75,7 @@ fill_credentials(login *g)
 }
 
 static void
-add_tried(login *g, const char *mechanism)
+add_tried(lw_login *g, const char *mechanism)
 {
     size_t used = strlen(g->tried), n = strlen(mechanism);
 
@@ -90,134 +87,137 @@ add_tried(login *g, const char *mechanism)
 }
 
 static const char *
-choose(const login *g, bool may_show_secret)
+choose(const lw_login *g, bool may_show)
 {
-    return lw_sasl_choose(lw_span_str(g->s->offered_auth), allowed_of(g->s),
-                          lw_span_str(g->tried), &g->who, may_show_secret);
+    return lw_sasl_choose(lw_span_str(g->c->offered_auth), allowed_of(g->c),
+                          lw_span_str(g->tried), &g->who, may_show);
 }
 
 /* no mechanism fits: one sentence that says why, and what to do */
 static lw_code
-fail_no_mechanism(const login *g)
+fail_no_mechanism(const lw_login *g, lw_error *err)
 {
-    const lw_session *s = g->s;
+    const lw_channel *c = g->c;
+    const char *allowed = allowed_of(c);
 
-    if (s->offered_auth == NULL || s->offered_auth[0] == '\0')
-        return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH,
-                       "the server offers no login%s: leave user and password out, or use its "
-                       "submission port",
-                       s->facts.tls.active ? "" : " without TLS");
-    if (!lw_session_may_show_secret(s) && choose(g, true) != NULL)
-        return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH,
+    if (!may_show_secret(c) && choose(g, true) != NULL)
+        return lw_fail(err, LW_EAUTH, LW_STAGE_AUTH,
                        "the password would go to a server whose certificate does not verify, and "
                        "was not sent: trust its certificate, or write ?insecure-auth=yes");
     if (g->who.user != NULL && g->who.password == NULL && !g->who.has_client_cert)
-        return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH, "there is a user to log in, but no "
+        return lw_fail(err, LW_EAUTH, LW_STAGE_AUTH, "there is a user to log in, but no "
                        "password");
-    return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH,
-                   "no login mechanism fits: the server offers %s%s%s%s", s->offered_auth,
-                   allowed_of(s) != NULL ? ", allowed is " : "",
-                   allowed_of(s) != NULL ? allowed_of(s) : "",
-                   allowed_of(s) != NULL ? "" : " (OAuth2 is used only when it is named)");
+    return lw_fail(err, LW_EAUTH, LW_STAGE_AUTH,
+                   "no login mechanism fits: the server offers %s%s%s%s", c->offered_auth,
+                   allowed != NULL ? ", allowed is " : "", allowed != NULL ? allowed : "",
+                   allowed != NULL ? "" : " (OAuth2 is used only when it is named)");
+}
+
+/* what forbids any login here, whatever the mechanism */
+static lw_code
+check_way(const lw_channel *c, lw_error *err)
+{
+    bool is_in_clear = !c->facts.tls.active && !c->url->insecure_auth && c->url->path == NULL;
+
+    if (c->offered_auth == NULL || c->offered_auth[0] == '\0')
+        return lw_fail(err, LW_EAUTH, LW_STAGE_AUTH,
+                       "the server offers no login%s: leave user and password out, or use its "
+                       "submission port", c->facts.tls.active ? "" : " without TLS");
+    /* even a login that does not show the password can be listened to, and guessed at leisure */
+    if (is_in_clear)
+        return lw_fail(err, LW_EAUTH, LW_STAGE_AUTH,
+                       "the login would travel in clear, and was not sent: use smtps:// or "
+                       "tls://, or write ?insecure-auth=yes if everybody on the way may read it");
+    return LW_OK;
 }
 
 /* ---- one exchange ---------------------------------------------------------------------------- */
 
 static lw_code
-begin(login *g)
+begin(lw_login *g, lw_error *err)
 {
     lw_span initial = LW_NO_SPAN;
-    lw_code rc = lw_sasl_new(&g->s->alloc, g->mechanism, &g->who, &g->sasl, g->err);
+    lw_code rc;
 
-    if (rc < 0 || (rc = lw_sasl_initial(g->sasl, &initial, g->err)) < 0)
+    lw_sasl_free(g->sasl);
+    g->sasl = NULL;
+    g->is_canceled = false;
+    rc = lw_sasl_new(g->c->setup->alloc, g->mechanism, &g->who, &g->sasl, err);
+    if (rc < 0 || (rc = lw_sasl_initial(g->sasl, &initial, err)) < 0)
         return rc;
-    rc = lw_smtp_auth(g->s->link.engine, g->mechanism, initial);
-    return rc < 0 ? lw_fail(g->err, rc, LW_STAGE_AUTH, "the login cannot begin") : LW_OK;
+    rc = lw_smtp_auth(g->c->link.engine, g->mechanism, initial);
+    return rc < 0 ? lw_fail(err, rc, LW_STAGE_AUTH, "the login cannot begin") : LW_OK;
 }
 
 /* a challenge that is wrong ends the exchange; the sentence of the mechanism counts */
 static lw_code
-answer(login *g, lw_span challenge, bool *is_canceled)
+answer(lw_login *g, lw_span challenge, lw_error *err)
 {
     lw_span response = LW_NO_SPAN;
-    lw_code rc = lw_sasl_step(g->sasl, challenge, &response, g->err);
+    lw_code rc;
 
-    if (rc >= 0)
-        return lw_smtp_auth_answer(g->s->link.engine, response);
-    *is_canceled = true;
-    return lw_smtp_auth_cancel(g->s->link.engine);
+    if (lw_sasl_step(g->sasl, challenge, &response, &g->why) >= 0) {
+        rc = lw_smtp_auth_answer(g->c->link.engine, response);
+    } else {
+        g->is_canceled = true;
+        rc = lw_smtp_auth_cancel(g->c->link.engine);
+    }
+    return rc < 0 ? lw_fail(err, rc, LW_STAGE_AUTH, "the answer is too long for a login")
+                  : LW_OK;
 }
 
 static void
-remember_reply(login *g, const lw_reply *r)
+remember_reply(lw_login *g, const lw_reply *r)
 {
-    lw_session *s = g->s;
+    lw_channel *c = g->c;
 
-    s->login_mechanism = g->mechanism;
-    s->login_code = r->code;
-    s->login_text = lw_arena_span(&s->facts_arena, r->text);
+    c->login_mechanism = g->mechanism;
+    c->login_code = r->code;
+    c->login_text = lw_arena_span(&c->arena, r->text);
 }
 
 /* the server refused: what it said, here and in the error of its mechanism */
 static lw_code
-fail_refused(login *g, const lw_reply *r)
+fail_refused(lw_login *g, const lw_reply *r, lw_error *err)
 {
     const char *more = lw_sasl_server_text(g->sasl);
     char shown[300];
 
     lw_print_safe(shown, sizeof shown, r->text);
-    lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH, "the server refused the login by %s: %d %s%s%s%s%s",
+    lw_fail(err, LW_EAUTH, LW_STAGE_AUTH, "the server refused the login by %s: %d %s%s%s%s%s",
             g->mechanism, r->code, shown, more[0] != '\0' ? " (" : "", more,
             more[0] != '\0' ? ")" : "",
             r->code == 535 ? ": user or password is wrong, or this way to log in is closed"
                            : "");
-    g->err->reply_code = r->code;
-    g->err->enhanced = r->enhanced;
-    g->err->retry = r->code / 100 == 4 ? LW_RETRY_LATER : LW_RETRY_NO;
+    err->reply_code = r->code;
+    err->enhanced = r->enhanced;
+    err->retry = r->code / 100 == 4 ? LW_RETRY_LATER : LW_RETRY_NO;
     return LW_EAUTH;
 }
 
 /* the exchange is over: LW_OK, or why not */
 static lw_code
-finish(login *g, const lw_event *ev, bool is_canceled)
+finish(lw_login *g, const lw_event *ev, lw_error *err)
 {
     remember_reply(g, &ev->reply);
-    if (is_canceled)
-        return LW_EAUTH; /* g->err is set */
-    if (ev->code < 0)
-        return fail_refused(g, &ev->reply);
-    return lw_sasl_accepted(g->sasl, g->err);
-}
-
-static lw_code
-exchange(login *g)
-{
-    bool is_canceled = false;
-    lw_event ev;
-    lw_code rc;
-
-    if ((rc = begin(g)) < 0)
-        return rc;
-    while ((rc = lw_link_next(&g->s->link, &ev)) == LW_OK) {
-        if (ev.kind == LW_EVENT_AUTH)
-            return finish(g, &ev, is_canceled);
-        if (ev.kind == LW_EVENT_CHALLENGE && (rc = answer(g, ev.challenge, &is_canceled)) < 0)
-            return lw_fail(g->err, rc, LW_STAGE_AUTH, "the answer is too long for a login");
+    if (g->is_canceled) {
+        *err = g->why;
+        return LW_EAUTH;
     }
-    return lw_session_lost(g->s, g->err);
+    return ev->code < 0 ? fail_refused(g, &ev->reply, err) : lw_sasl_accepted(g->sasl, err);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------- */
+/* ---- one after the other ------------------------------------------------------------------------- */
 
 /* after a refusal: the next mechanism that may change the answer, or NULL */
 static const char *
-next_mechanism(login *g)
+next_mechanism(lw_login *g)
 {
     const char *failed = g->mechanism, *next;
-    int code = g->s->login_code;
+    int code = g->c->login_code;
 
     add_tried(g, failed);
-    while ((next = choose(g, lw_session_may_show_secret(g->s))) != NULL) {
+    while ((next = choose(g, may_show_secret(g->c))) != NULL) {
         /* RFC 4954 4 and 6: 504 "mechanism not known", 534 "too weak" ask for another one */
         if (code == 504 || code == 534 || lw_sasl_retry_helps(failed, next))
             return next;
@@ -226,61 +226,67 @@ next_mechanism(login *g)
     return NULL;
 }
 
-static bool
-is_worth_another(const login *g, lw_code rc)
-{
-    return rc == LW_EAUTH && g->s->login_code / 100 == 5 &&
-           lw_smtp_want(g->s->link.engine) != 0;
-}
-
-/* Even a login that does not show the password can be listened to, and guessed at leisure. */
-static bool
-is_in_clear(const lw_session *s)
-{
-    const lw_url *url = lw_session_url(s);
-
-    return !s->facts.tls.active && !url->insecure_auth && url->path == NULL;
-}
-
+/* LW_AGAIN: another mechanism is on its way; else rc, which ended the last one */
 static lw_code
-log_in(login *g)
+try_another(lw_login *g, lw_code rc, lw_error *err)
 {
-    lw_code rc = LW_OK;
+    const char *next;
 
-    if (is_in_clear(g->s) && g->s->offered_auth != NULL && g->s->offered_auth[0] != '\0')
-        return lw_fail(g->err, LW_EAUTH, LW_STAGE_AUTH,
-                       "the login would travel in clear, and was not sent: use smtps:// or "
-                       "tls://, or write ?insecure-auth=yes if everybody on the way may read it");
-    g->mechanism = choose(g, lw_session_may_show_secret(g->s));
-    if (g->mechanism == NULL)
-        return fail_no_mechanism(g);
-    while (g->mechanism != NULL) {
-        rc = exchange(g);
-        lw_sasl_free(g->sasl);
-        g->sasl = NULL;
-        if (rc >= 0) {
-            g->s->facts.auth = g->mechanism;
-            return LW_OK;
-        }
-        if (!is_worth_another(g, rc))
-            return rc;
-        g->mechanism = next_mechanism(g);
-    }
-    return rc;
+    if (rc != LW_EAUTH || g->c->login_code / 100 != 5 || lw_smtp_want(g->c->link.engine) == 0 ||
+        (next = next_mechanism(g)) == NULL)
+        return rc;
+    g->mechanism = next;
+    rc = begin(g, err);
+    return rc < 0 ? rc : LW_AGAIN;
 }
 
 lw_code
-lw_session_login(lw_session *s, lw_error *err)
+lw_login_event(lw_login *g, const lw_event *ev, lw_error *err)
 {
-    login g = { .s = s, .err = err };
     lw_code rc;
 
-    if (!lw_session_wants_login(s))
-        return LW_OK;
-    s->login_code = 0;
-    fill_credentials(&g);
-    rc = log_in(&g);
-    lw_sasl_free(g.sasl);
-    lw_wipe(&g, sizeof g);
-    return rc;
+    if (ev->kind == LW_EVENT_CHALLENGE && (rc = answer(g, ev->challenge, err)) < 0)
+        return rc;
+    if (ev->kind != LW_EVENT_AUTH)
+        return LW_AGAIN;
+    if ((rc = finish(g, ev, err)) < 0)
+        return try_another(g, rc, err);
+    g->c->facts.auth = g->mechanism;
+    return LW_OK;
+}
+
+lw_code
+lw_login_begin(lw_channel *c, lw_login **out, lw_error *err)
+{
+    lw_login *g;
+    lw_code rc = check_way(c, err);
+
+    *out = NULL;
+    c->login_code = 0;
+    if (rc < 0)
+        return rc;
+    if ((g = lw_zalloc(c->setup->alloc, sizeof *g)) == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_AUTH, "out of memory for the login");
+    g->c = c;
+    fill_credentials(g);
+    g->mechanism = choose(g, may_show_secret(c));
+    if ((rc = g->mechanism == NULL ? fail_no_mechanism(g, err) : begin(g, err)) < 0) {
+        lw_login_free(g);
+        return rc;
+    }
+    *out = g;
+    return LW_OK;
+}
+
+void
+lw_login_free(lw_login *g)
+{
+    const lw_alloc *alloc;
+
+    if (g == NULL)
+        return;
+    alloc = g->c->setup->alloc;
+    lw_sasl_free(g->sasl);
+    lw_wipe(g, sizeof *g);
+    lw_release(alloc, g);
 }

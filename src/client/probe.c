@@ -38,10 +38,12 @@ split(probe *b, const char *text, char separator, size_t *n)
 static void
 take_facts(probe *b, const lw_session *s)
 {
-    lw_facts_copy(&b->arena, &b->p.server, &s->facts);
-    b->p.before_tls = split(b, s->before_tls, '\n', &b->p.n_before_tls);
-    b->p.after_tls = split(b, s->after_tls, '\n', &b->p.n_after_tls);
-    b->p.mechanisms = split(b, s->offered_auth, ' ', &b->p.n_mechanisms);
+    const lw_channel *c = &s->channel;
+
+    lw_facts_copy(&b->arena, &b->p.server, &c->facts);
+    b->p.before_tls = split(b, c->before_tls, '\n', &b->p.n_before_tls);
+    b->p.after_tls = split(b, c->after_tls, '\n', &b->p.n_after_tls);
+    b->p.mechanisms = split(b, c->offered_auth, ' ', &b->p.n_mechanisms);
 }
 
 /* ---- questions --------------------------------------------------------------------------------- */
@@ -51,19 +53,21 @@ static lw_code
 ask(probe *b, lw_session *s, lw_span line, int *code, const char **text)
 {
     lw_event ev;
-    lw_code rc = lw_smtp_command(s->link.engine, line, 1, NULL);
+    lw_code rc = lw_smtp_command(lw_session_engine(s), line, 1, NULL);
 
     if (rc < 0)
         return lw_fail(&b->p.error, rc, LW_STAGE_COMMAND, "the argument is too long, or has a "
                        "line break in it");
-    while (lw_link_next(&s->link, &ev) == LW_OK) {
+    while (lw_session_next(s, &ev) == LW_OK) {
         if (ev.kind != LW_EVENT_REPLY)
             continue;
         *code = ev.reply.code;
         *text = lw_arena_span(&b->arena, ev.reply.text);
         return LW_OK;
     }
-    return lw_session_lost(s, &b->p.error);
+    rc = lw_channel_lost(&s->channel, &b->p.error);
+    lw_channel_explain(&s->channel, &b->p.error);
+    return rc;
 }
 
 static lw_code
@@ -103,15 +107,19 @@ try_login(probe *b, lw_session *s)
 {
     lw_code rc;
 
-    if (!lw_session_wants_login(s))
+    if (!lw_channel_wants_login(&s->setup, s->channel.url))
         return lw_fail(&b->p.error, LW_EAUTH, LW_STAGE_AUTH, "there is no user to log in: name "
                        "one in the URL or with the user option");
     b->p.login_tried = true;
-    rc = lw_session_login(s, &b->p.error);
+    rc = lw_channel_log_in(&s->channel, &b->p.error);
+    if (rc < 0)
+        lw_channel_explain(&s->channel, &b->p.error);
+    else
+        rc = lw_session_settle(s, &b->p.error);
     b->p.login_ok = rc >= 0;
-    b->p.login_mechanism = lw_arena_str(&b->arena, s->login_mechanism);
-    b->p.login_code = s->login_code;
-    b->p.login_text = lw_arena_str(&b->arena, s->login_text);
+    b->p.login_mechanism = lw_arena_str(&b->arena, s->channel.login_mechanism);
+    b->p.login_code = s->channel.login_code;
+    b->p.login_text = lw_arena_str(&b->arena, s->channel.login_text);
     return rc;
 }
 
@@ -121,8 +129,8 @@ look(probe *b, const lw_probe_opts *o, lw_session *s)
     if (measure_round_trip(b, s) < 0)
         return;
     /* a refused login is an answer too: the other questions are asked all the same */
-    if (o->login && s->facts.tls.problem == NULL && try_login(b, s) < 0 &&
-        lw_smtp_want(s->link.engine) == 0)
+    if (o->login && s->channel.facts.tls.problem == NULL && try_login(b, s) < 0 &&
+        lw_smtp_want(lw_session_engine(s)) == 0)
         return;
     if (ask_about(b, s, "VRFY ", o->vrfy, &b->p.vrfy_code, &b->p.vrfy_text) < 0)
         return;
@@ -135,15 +143,11 @@ judge(probe *b, const lw_session *s)
     lw_error *err = &b->p.error;
     char name[300];
 
-    if (err->code != LW_OK) {
-        lw_session_explain(s, err);
+    if (err->code != LW_OK || s->channel.facts.tls.problem == NULL)
         return;
-    }
-    if (s->facts.tls.problem == NULL)
-        return;
-    lw_session_name(s, name, sizeof name);
+    lw_channel_name(&s->channel, name, sizeof name);
     lw_fail(err, LW_ETLS, LW_STAGE_TLS, "%s: the certificate does not verify: %s", name,
-            s->facts.tls.problem);
+            s->channel.facts.tls.problem);
 }
 
 static void
@@ -156,7 +160,7 @@ run(probe *b, const lw_probe_opts *o)
         send.n_servers = 1;
     if (lw_session_new(&send, &s, &b->p.error) < 0)
         return;
-    s->is_probe = true;
+    s->setup.is_probe = true;
     lw_session_begin_call(s);
     if (lw_session_connect(s, &b->p.error) >= 0) {
         look(b, o, s);

@@ -156,8 +156,8 @@ tell_the_rest(lw_report *r)
 void
 lw_report_close(lw_report *r, const lw_session *s)
 {
-    if (s != NULL && s->n_urls > 0) {
-        lw_facts_copy(&r->arena, &r->server, &s->facts);
+    if (s != NULL) {
+        lw_facts_copy(&r->arena, &r->server, &s->channel.facts);
         if (s->skipped.code != LW_OK)
             lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
     }

@@ -130,7 +130,7 @@ transact(lw_session *s, const lw_outgoing *out, bool is_last, lw_report *r)
 {
     lw_envelope *env = lw_rendering_envelope(out->rendering);
 
-    add_wishes(&s->opts, env, r);
+    add_wishes(&s->setup.opts, env, r);
     lw_transact(s, env, lw_outgoing_body(out), is_last, out, r);
 }
 

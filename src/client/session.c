@@ -1,99 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/session.c - a session: servers in order, greeting, EHLO, TLS, login; its life and end
+ * client/session.c - the blocking calls' session: servers in order, waiting, time and cancel
  *
- * What a URL demands is decided here: without the TLS that it asks for nothing goes further,
- * and what was learned before TLS is asked again (the engine sees to that).  Opportunistic TLS is
- * for those who typed it, and for loopback (RFC 8314 3 wants it for nobody else).
+ * It owns a loop and one channel, and runs the loop until the channel has something.  Three
+ * things end every wait: the channel, the time of the call, and the cancel switch.
  */
 #include "client/client_int.h"
 
 #include <stdio.h>
-#include <unistd.h>
-
-#define CONNECT_TIMEOUT_MS 30000
 
 /* ---- making ----------------------------------------------------------------------------------- */
 
-void
-lw_host_name(char *dst, size_t cap)
+static void
+on_timer(uv_timer_t *timer)
 {
-    lw_span name;
-
-    if (gethostname(dst, cap) != 0)
-        dst[0] = '\0';
-    dst[cap - 1] = '\0';
-    name = lw_span_str(dst);
-    if (lw_span_find(name, '.') == name.len || lw_span_has_ctl(name) ||
-        lw_span_find(name, ' ') < name.len || !lw_span_is_ascii(name))
-        dst[0] = '\0';
+    (void)timer; /* the wait is over; who waited looks at the time */
 }
 
-/* the strings that must outlive the call which opens the session; false when memory is out */
-static bool
-copy_strings(lw_session *s)
+static void
+on_cancel(uv_poll_t *watch, int status, int events)
 {
-    lw_send_opts *o = &s->opts;
-    const char **texts[] = { &o->user, &o->auth, &o->ca_file, &o->cert_file, &o->key_file,
-                             &o->tls_pin, &o->ehlo_name, &o->envid };
-
-    for (size_t i = 0; i < LW_COUNT(texts); i++)
-        if (*texts[i] != NULL && (*texts[i] = lw_arena_str(&s->arena, *texts[i])) == NULL)
-            return false;
-    s->password = lw_strdup(&s->alloc, o->password);
-    if (o->password != NULL && s->password == NULL)
-        return false;
-    o->password = NULL;
-    return true;
+    (void)watch;
+    (void)status;
+    (void)events;
 }
 
 static lw_code
-parse_urls(lw_session *s, const lw_send_opts *o, lw_error *err)
+watch_cancel(lw_session *s, const lw_cancel *cancel)
 {
-    if (o->n_servers == 0)
-        return lw_fail(err, LW_ECONFIG, LW_STAGE_NONE, "no server was named");
-    if ((s->urls = lw_zalloc_array(&s->alloc, o->n_servers, sizeof *s->urls)) == NULL)
-        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
-    while (s->n_urls < o->n_servers) {
-        const char *text = o->servers[s->n_urls];
-        lw_code rc = lw_url_parse(&s->alloc, text, &s->urls[s->n_urls++], err);
+    if (cancel == NULL)
+        return LW_OK;
+    if (uv_poll_init(&s->loop, &s->cancel_watch, lw_cancel_fd(cancel)) != 0)
+        return LW_ENOMEM;
+    s->has_cancel_watch = true;
+    return uv_poll_start(&s->cancel_watch, UV_READABLE, on_cancel) == 0 ? LW_OK : LW_ENOMEM;
+}
 
-        if (rc < 0)
-            return rc;
-    }
+static lw_code
+make_loop(lw_session *s, const lw_cancel *cancel, lw_error *err)
+{
+    if (uv_loop_init(&s->loop) != 0)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory or descriptors");
+    s->has_loop = true;
+    (void)uv_timer_init(&s->loop, &s->timer);
+    if (lw_channel_init(&s->channel, &s->setup, &s->loop, &s->transcript) < 0 ||
+        watch_cancel(s, cancel) < 0)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory or descriptors");
     return LW_OK;
-}
-
-static lw_code
-need_tls(lw_session *s, bool keeps_unverified, lw_error *err)
-{
-    lw_tls_client_opts o = { .ca_file = s->opts.ca_file, .cert_file = s->opts.cert_file,
-                             .key_file = s->opts.key_file, .pin = s->opts.tls_pin,
-                             .keep_unverified = keeps_unverified };
-
-    if (s->tls != NULL && s->tls_keeps_unverified == keeps_unverified)
-        return LW_OK;
-    lw_tls_ctx_free(s->tls);
-    s->tls_keeps_unverified = keeps_unverified;
-    return lw_tls_client_new(&s->alloc, &o, &s->tls, err);
-}
-
-/* Certificates and pins that cannot be used are met before anything is connected; whoever has
- * none pays for TLS only when it begins. */
-static lw_code
-check_tls_options(lw_session *s, lw_error *err)
-{
-    const lw_send_opts *o = &s->opts;
-
-    if (o->ca_file == NULL && o->cert_file == NULL && o->tls_pin == NULL)
-        return LW_OK;
-    return need_tls(s, s->is_probe, err);
 }
 
 lw_code
 lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts == NULL ? NULL : opts->alloc);
     lw_session *s;
     lw_code rc;
 
@@ -101,18 +59,14 @@ lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
     if (opts == NULL || opts->size != sizeof *opts)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
                        "the options were not set by lw_send_opts_init()");
-    if ((s = lw_zalloc(alloc, sizeof *s)) == NULL)
+    if ((s = lw_zalloc(lw_alloc_or_default(opts->alloc), sizeof *s)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
-    s->alloc = *alloc;
-    s->opts = *opts;
-    s->opts.alloc = &s->alloc;
-    lw_arena_init(&s->arena, &s->alloc);
-    lw_arena_init(&s->facts_arena, &s->alloc);
-    lw_host_name(s->host_name, sizeof s->host_name);
-    rc = lw_link_init(&s->link, &s->alloc, opts);
-    if (rc < 0 || !copy_strings(s))
-        rc = lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory or descriptors");
-    if (rc < 0 || (rc = parse_urls(s, opts, err)) < 0 || (rc = check_tls_options(s, err)) < 0) {
+    s->alloc = *lw_alloc_or_default(opts->alloc);
+    s->deadline_ms = UINT64_MAX;
+    s->setup.max_transactions = 1;
+    lw_transcript_init(&s->transcript, opts);
+    if ((rc = lw_setup_init(&s->setup, &s->alloc, opts, err)) < 0 ||
+        (rc = make_loop(s, opts->cancel, err)) < 0) {
         lw_session_close(s);
         return rc;
     }
@@ -123,273 +77,126 @@ lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
 void
 lw_session_begin_call(lw_session *s)
 {
-    uv_update_time(&s->link.loop);
-    s->link.deadline_ms = s->opts.timeout_ms == 0
-                              ? UINT64_MAX
-                              : uv_now(&s->link.loop) + s->opts.timeout_ms;
-}
+    uint64_t limit = s->setup.opts.timeout_ms;
 
-/* ---- looking ---------------------------------------------------------------------------------- */
-
-const lw_url *
-lw_session_url(const lw_session *s)
-{
-    return &s->urls[s->current];
-}
-
-void
-lw_session_name(const lw_session *s, char *dst, size_t cap)
-{
-    const lw_url *url = lw_session_url(s);
-
-    if (url->path != NULL)
-        snprintf(dst, cap, "%s", url->path);
-    else
-        snprintf(dst, cap, "%s port %u", url->host, url->port);
+    uv_update_time(&s->loop);
+    s->deadline_ms = limit == 0 ? UINT64_MAX : uv_now(&s->loop) + limit;
 }
 
 const lw_server_facts *
 lw_session_server(const lw_session *s)
 {
-    return &s->facts;
+    return &s->channel.facts;
 }
 
-lw_code
-lw_session_lost(lw_session *s, lw_error *err)
+lw_smtp *
+lw_session_engine(const lw_session *s)
 {
-    *err = *lw_smtp_error(s->link.engine);
-    if (err->code == LW_OK)
-        lw_fail(err, LW_ELOST, LW_STAGE_COMMAND, "the session has ended");
+    return s->channel.link.engine;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------ */
+
+/* LW_OK, or why the call must not go on: then the engine knows it too */
+static lw_code
+run_loop(lw_session *s, lw_error *err)
+{
+    const lw_cancel *cancel = s->setup.opts.cancel;
+    uint64_t now = uv_now(&s->loop);
+
+    if (s->deadline_ms != UINT64_MAX)
+        (void)uv_timer_start(&s->timer, on_timer, s->deadline_ms > now ? s->deadline_ms - now : 0,
+                             0);
+    if (!lw_cancel_is_set(cancel))
+        (void)uv_run(&s->loop, UV_RUN_ONCE);
+    (void)uv_timer_stop(&s->timer);
+    if (lw_cancel_is_set(cancel))
+        lw_fail(err, LW_ECANCELED, LW_STAGE_CONNECT, "canceled");
+    else if (uv_now(&s->loop) >= s->deadline_ms)
+        lw_fail(err, LW_ETIMEOUT, LW_STAGE_CONNECT, "the time allowed was over");
+    else
+        return LW_OK;
+    err->retry = LW_RETRY_LATER;
+    lw_link_fail(&s->channel.link, err->code, err->text);
     return err->code;
 }
 
-void
-lw_session_explain(const lw_session *s, lw_error *err)
+/* an engine that was ended knows at which stage; without one it was connecting, or TLS */
+static lw_code
+ended(lw_session *s, lw_error *err)
 {
+    lw_channel *c = &s->channel;
+    lw_stage stage = c->phase == LW_CHANNEL_HANDSHAKE ? LW_STAGE_TLS : LW_STAGE_CONNECT;
+    lw_code code = err->code;
     char name[300];
 
-    lw_session_name(s, name, sizeof name);
-    lw_result_explain(err, name, &s->link);
-}
-
-/* ---- the beginning of a session ------------------------------------------------------------------ */
-
-static bool
-is_tls_required(const lw_session *s)
-{
-    /* who pins a key has no use for a connection without one */
-    return lw_session_url(s)->tls == LW_TLS_REQUIRED ||
-           (lw_session_url(s)->tls == LW_TLS_OPPORTUNISTIC && s->opts.tls_pin != NULL);
-}
-
-/* Opportunistic TLS takes what it can get (RFC 7435 3), unless the user said whom to trust, or
- * has something to lose: a login. */
-static bool
-keeps_unverified(const lw_session *s)
-{
-    const lw_url *url = lw_session_url(s);
-    bool says_whom = s->opts.ca_file != NULL || s->opts.tls_pin != NULL;
-    bool has_secret = lw_session_wants_login(s) && !url->insecure_auth;
-
-    return s->is_probe || (url->tls == LW_TLS_OPPORTUNISTIC && !says_whom && !has_secret);
-}
-
-static void
-take_tls_facts(lw_session *s)
-{
-    if (s->link.conn != NULL)
-        lw_facts_copy_tls(&s->facts_arena, &s->facts.tls, lw_conn_tls_facts(s->link.conn));
-}
-
-static void
-forget_facts(lw_session *s)
-{
-    const lw_url *url = lw_session_url(s);
-
-    lw_arena_deinit(&s->facts_arena);
-    lw_arena_init(&s->facts_arena, &s->alloc);
-    s->facts = (lw_server_facts){ .host = url->host != NULL ? url->host : url->path,
-                                  .port = url->port };
-    s->before_tls = s->after_tls = s->offered_auth = s->login_mechanism = s->login_text = NULL;
-    s->login_code = 0;
-}
-
-static void
-take_capabilities(lw_session *s)
-{
-    const lw_capabilities *c = lw_smtp_capabilities(s->link.engine);
-    const char **lines = s->facts.tls.active ? &s->after_tls : &s->before_tls;
-
-    *lines = lw_arena_span(&s->facts_arena, c->lines);
-    s->offered_auth = lw_arena_span(&s->facts_arena, c->auth);
-}
-
-/* greeting and EHLO, or EHLO again under TLS */
-static lw_code
-wait_until_ready(lw_session *s, lw_error *err)
-{
-    lw_event ev;
-    lw_code rc;
-
-    while ((rc = lw_link_next(&s->link, &ev)) == LW_OK) {
-        if (ev.kind == LW_EVENT_GREETING)
-            s->facts.greeting = lw_arena_span(&s->facts_arena, ev.reply.text);
-        if (ev.kind != LW_EVENT_READY)
-            continue;
-        take_capabilities(s);
-        return LW_OK;
+    if (c->link.engine != NULL && c->phase != LW_CHANNEL_HANDSHAKE) {
+        (void)lw_channel_lost(c, err);
+        lw_channel_explain(c, err);
+        return err->code;
     }
-    if (rc == LW_AGAIN) /* EHLO is said by hand */
-        return LW_OK;
-    return lw_session_lost(s, err);
-}
-
-static lw_code
-fail_no_starttls(const lw_session *s, const lw_reply *r, lw_error *err)
-{
-    char shown[200];
-
-    if (r == NULL)
-        return lw_fail(err, LW_ETLS, LW_STAGE_STARTTLS, "the server does not offer STARTTLS, "
-                       "and nothing was sent in clear: use smtps:// if it has a TLS port, or "
-                       "write ?tls=none if everybody on the way may read the message");
-    lw_print_safe(shown, sizeof shown, r->text);
-    lw_fail(err, LW_ETLS, LW_STAGE_STARTTLS, "the server refused STARTTLS with %d %s, and "
-            "nothing was sent in clear", r->code, shown);
-    err->reply_code = r->code;
-    err->enhanced = r->enhanced;
-    err->retry = r->code / 100 == 4 ? LW_RETRY_LATER : LW_RETRY_OTHER_HOST;
-    return LW_ETLS;
+    lw_channel_name(c, name, sizeof name);
+    lw_fail(err, code, stage, "%s: %s before %s was done", name,
+            code == LW_ECANCELED ? "canceled" : "the time allowed was over",
+            stage == LW_STAGE_TLS ? "the TLS handshake" : "connecting");
+    err->retry = LW_RETRY_LATER;
+    return code;
 }
 
 lw_code
-lw_session_handshake(lw_session *s, lw_error *err)
-{
-    lw_code rc = need_tls(s, keeps_unverified(s), err);
-
-    if (rc >= 0)
-        rc = lw_link_start_tls(&s->link, s->tls, lw_session_url(s)->host, err);
-    take_tls_facts(s);
-    return rc < 0 ? rc : wait_until_ready(s, err);
-}
-
-static lw_code
-start_tls(lw_session *s, lw_error *err)
-{
-    lw_event ev;
-    lw_code rc = lw_smtp_starttls(s->link.engine);
-
-    if (rc == LW_ECAPABILITY)
-        return is_tls_required(s) ? fail_no_starttls(s, NULL, err) : LW_OK;
-    while (rc == LW_OK && lw_link_next(&s->link, &ev) == LW_OK) {
-        if (ev.kind == LW_EVENT_START_TLS)
-            return lw_session_handshake(s, err);
-        if (ev.kind == LW_EVENT_NO_TLS)
-            return is_tls_required(s) ? fail_no_starttls(s, &ev.reply, err) : LW_OK;
-    }
-    return lw_session_lost(s, err);
-}
-
-/* what the URL demands, once the server has greeted */
-static lw_code
-secure(lw_session *s, lw_error *err)
-{
-    switch (lw_session_url(s)->tls) {
-    case LW_TLS_IMPLICIT:
-    case LW_TLS_NONE: return LW_OK;
-    case LW_TLS_REQUIRED:
-    case LW_TLS_OPPORTUNISTIC: return start_tls(s, err);
-    }
-    return LW_OK;
-}
-
-static void
-engine_options(const lw_session *s, lw_smtp_opts *o)
-{
-    lw_smtp_opts_init(o);
-    o->alloc = &s->alloc;
-    o->protocol = lw_session_url(s)->protocol;
-    o->ehlo_name = s->opts.ehlo_name != NULL ? s->opts.ehlo_name
-                   : s->host_name[0] != '\0' ? s->host_name : NULL;
-    o->max_transactions = 1;
-    o->window = s->opts.window;
-    o->no_pipelining = s->opts.no_pipelining;
-    o->no_chunking = s->opts.no_chunking;
-    o->is_by_hand = s->is_bare;
-    o->timeouts = s->opts.timeouts;
-    o->timeouts.total_ms = 0; /* the link keeps the time of the whole call */
-}
-
-static lw_code
-connect_link(lw_session *s, lw_error *err)
-{
-    const lw_url *url = lw_session_url(s);
-    lw_conn_opts where = { .alloc = &s->alloc, .host = url->host, .port = url->port,
-                           .path = url->path, .implicit_tls = url->tls == LW_TLS_IMPLICIT,
-                           .timeout_ms = s->opts.connect_timeout_ms };
-    lw_smtp_opts how;
-    lw_code rc;
-
-    if (where.timeout_ms == 0)
-        where.timeout_ms = CONNECT_TIMEOUT_MS;
-    if (where.implicit_tls && (rc = need_tls(s, keeps_unverified(s), err)) < 0)
-        return rc;
-    where.tls = s->tls;
-    engine_options(s, &how);
-    rc = lw_link_connect(&s->link, &where, &how, err);
-    take_tls_facts(s);
-    if (s->link.conn != NULL && lw_conn_address(s->link.conn)[0] != '\0')
-        s->facts.address = lw_arena_str(&s->facts_arena, lw_conn_address(s->link.conn));
-    return rc;
-}
-
-static lw_code
-begin(lw_session *s, lw_error *err)
+lw_session_settle(lw_session *s, lw_error *err)
 {
     lw_code rc;
 
-    forget_facts(s);
-    if ((rc = connect_link(s, err)) < 0 || (rc = wait_until_ready(s, err)) < 0 || s->is_bare)
-        return rc;
-    if ((rc = secure(s, err)) < 0 || s->is_probe)
-        return rc;
-    return lw_session_login(s, err);
+    while ((rc = lw_channel_step(&s->channel, err)) == LW_AGAIN)
+        if (run_loop(s, err) < 0)
+            return ended(s, err);
+    return rc;
 }
 
-/* one server, up to the login */
-static lw_code
-attempt(lw_session *s, lw_error *err)
+lw_code
+lw_session_next(lw_session *s, lw_event *ev)
 {
-    lw_code rc = begin(s, err);
+    lw_link *l = &s->channel.link;
+    lw_error err;
+    lw_code rc;
 
-    if (rc < 0)
-        lw_session_explain(s, err);
+    if (l->engine == NULL)
+        return LW_DONE;
+    while ((rc = lw_link_poll(l, ev)) == LW_AGAIN && !lw_link_is_idle(l))
+        (void)run_loop(s, &err); /* if it must not go on, the engine tells */
     return rc;
+}
+
+/* ---- servers in order -------------------------------------------------------------------------------- */
+
+static lw_code
+attempt(lw_session *s, const lw_url *url, lw_error *err)
+{
+    lw_code rc = lw_channel_open(&s->channel, url, err);
+
+    return rc < 0 ? rc : lw_session_settle(s, err);
 }
 
 static void
 note_failure(lw_session *s, const lw_error *err)
 {
-    lw_transcript_note(&s->link.transcript, "%s", err->text);
+    lw_transcript_note(&s->transcript, "%s", err->text);
     s->skipped = *err;
-    lw_session_name(s, s->skipped_name, sizeof s->skipped_name);
+    lw_channel_name(&s->channel, s->skipped_name, sizeof s->skipped_name);
 }
 
 lw_code
 lw_session_connect(lw_session *s, lw_error *err)
 {
-    lw_error own;
     lw_code rc = LW_ECONFIG;
 
-    err = err == NULL ? &own : err;
     lw_error_clear(&s->skipped);
-    for (s->current = 0; s->current < s->n_urls; s->current++) {
-        if ((rc = attempt(s, err)) >= 0) {
-            s->is_fresh = s->is_up = true;
+    for (size_t i = 0; i < s->setup.n_urls; i++) {
+        if ((rc = attempt(s, &s->setup.urls[i], err)) >= 0)
             return LW_OK;
-        }
         lw_session_hang_up(s);
-        if (!lw_result_other_host(err) || s->current + 1 == s->n_urls)
+        if (!lw_result_other_host(err) || i + 1 == s->setup.n_urls)
             return rc;
         note_failure(s, err);
     }
@@ -420,13 +227,16 @@ lw_session_open(const lw_send_opts *opts, lw_session **out, lw_error *err)
 void
 lw_session_hang_up(lw_session *s)
 {
+    lw_channel *c = &s->channel;
     lw_event ev;
 
-    s->is_up = false;
-    if (s->link.engine != NULL && !s->link.is_over && lw_smtp_quit(s->link.engine) == LW_OK)
-        while (lw_link_next(&s->link, &ev) == LW_OK)
+    if (c->phase == LW_CHANNEL_HANDSHAKE)
+        lw_link_fail(&c->link, LW_ETLS, "the TLS handshake failed"); /* no way to say QUIT */
+    if (c->link.engine != NULL && !c->link.is_over && lw_smtp_quit(c->link.engine) == LW_OK)
+        while (lw_session_next(s, &ev) == LW_OK)
             ;
-    lw_link_disconnect(&s->link);
+    if (c->setup != NULL)
+        lw_channel_close(c);
 }
 
 void
@@ -437,14 +247,16 @@ lw_session_close(lw_session *s)
     if (s == NULL)
         return;
     alloc = s->alloc;
-    lw_session_hang_up(s);
-    lw_link_deinit(&s->link);
-    lw_tls_ctx_free(s->tls);
-    for (size_t i = 0; i < s->n_urls; i++)
-        lw_url_deinit(&alloc, &s->urls[i]);
-    lw_release(&alloc, s->urls);
-    lw_arena_deinit(&s->arena);
-    lw_arena_deinit(&s->facts_arena);
-    lw_wipe_str(&alloc, s->password);
+    if (s->has_loop) {
+        lw_session_hang_up(s);
+        lw_channel_deinit(&s->channel);
+        if (s->has_cancel_watch)
+            uv_close((uv_handle_t *)&s->cancel_watch, NULL);
+        uv_close((uv_handle_t *)&s->timer, NULL);
+        (void)uv_run(&s->loop, UV_RUN_DEFAULT); /* only closing is left: it does not wait */
+        (void)uv_loop_close(&s->loop);
+    }
+    lw_transcript_deinit(&s->transcript);
+    lw_setup_deinit(&s->setup);
     lw_release(&alloc, s);
 }

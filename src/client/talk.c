@@ -41,7 +41,7 @@ open_talk(const lw_send_opts *opts, bool is_bare, lw_talk **out, lw_error *err)
         return rc;
     }
     lw_arena_init(&t->texts, &t->s->alloc);
-    t->s->is_bare = is_bare;
+    t->s->setup.is_bare = is_bare;
     lw_session_begin_call(t->s);
     if ((rc = lw_session_connect(t->s, err)) < 0) {
         lw_talk_close(t);
@@ -73,7 +73,7 @@ lw_talk_close(lw_talk *t)
     alloc = t->s->alloc;
     lw_arena_deinit(&t->texts);
     /* inside data there is no way to say QUIT: whoever closes now drops the message */
-    lw_link_disconnect(&t->s->link);
+    lw_channel_close(&t->s->channel);
     lw_session_close(t->s);
     lw_release(&alloc, t);
 }
@@ -89,9 +89,9 @@ lw_talk_server(const lw_talk *t)
 static lw_code
 lost(lw_talk *t, lw_error *err)
 {
-    lw_code rc = lw_session_lost(t->s, err);
+    lw_code rc = lw_channel_lost(&t->s->channel, err);
 
-    lw_session_explain(t->s, err);
+    lw_channel_explain(&t->s->channel, err);
     return rc;
 }
 
@@ -115,7 +115,7 @@ wait_for_reply(lw_talk *t, lw_talk_reply *out, lw_error *err)
 {
     lw_event ev;
 
-    while (lw_link_next(&t->s->link, &ev) == LW_OK) {
+    while (lw_session_next(t->s, &ev) == LW_OK) {
         if (ev.kind != LW_EVENT_REPLY)
             continue;
         take_reply(t, &ev.reply, out);
@@ -138,11 +138,11 @@ is_verb(lw_span line, const char *verb)
 static lw_code
 send_line(lw_talk *t, lw_span line, unsigned n_replies, lw_error *err)
 {
-    lw_code rc = lw_smtp_command(t->s->link.engine, line, n_replies, NULL);
+    lw_code rc = lw_smtp_command(lw_session_engine(t->s), line, n_replies, NULL);
 
     if (rc == LW_OK)
         return LW_OK;
-    if (lw_smtp_want(t->s->link.engine) == 0)
+    if (lw_smtp_want(lw_session_engine(t->s)) == 0)
         return lost(t, err);
     return lw_fail(err, LW_EUSAGE, LW_STAGE_COMMAND, "a line has at most %d octets, and no CR, "
                    "LF or NUL in it", LINE_MAX_BYTES);
@@ -155,7 +155,7 @@ push(lw_talk *t, lw_error *err)
     lw_event ev;
     lw_code rc;
 
-    while ((rc = lw_link_next(&t->s->link, &ev)) == LW_OK)
+    while ((rc = lw_session_next(t->s, &ev)) == LW_OK)
         ;
     return rc == LW_DONE ? lost(t, err) : LW_OK;
 }
@@ -179,7 +179,7 @@ say_data(lw_talk *t, lw_span line, lw_error *err)
 static lw_code
 end_data(lw_talk *t, lw_talk_reply *out, lw_error *err)
 {
-    bool is_lmtp = lw_session_url(t->s)->protocol == LW_PROTOCOL_LMTP;
+    bool is_lmtp = t->s->channel.url->protocol == LW_PROTOCOL_LMTP;
     unsigned n = is_lmtp && t->n_rcpts > 0 ? t->n_rcpts : 1;
     lw_code rc = send_line(t, LW_LIT("."), n, err);
 
@@ -224,15 +224,14 @@ say_starttls(lw_talk *t, lw_talk_reply *out, lw_error *err)
     lw_event ev;
     lw_code rc;
 
-    while (lw_link_next(&t->s->link, &ev) == LW_OK) {
+    while (lw_session_next(t->s, &ev) == LW_OK) {
         if (ev.kind != LW_EVENT_START_TLS && ev.kind != LW_EVENT_NO_TLS)
             continue;
         take_reply(t, &ev.reply, out);
         if (ev.kind == LW_EVENT_NO_TLS)
             return LW_OK;
-        if ((rc = lw_session_handshake(t->s, err)) < 0)
-            lw_session_explain(t->s, err);
-        return rc;
+        rc = lw_channel_handshake(&t->s->channel, err);
+        return rc < 0 ? rc : lw_session_settle(t->s, err);
     }
     return lost(t, err);
 }
@@ -248,7 +247,7 @@ lw_talk_say(lw_talk *t, lw_span line, bool *has_reply, lw_talk_reply *out, lw_er
     err = err == NULL ? &own : err;
     memset(out, 0, sizeof *out);
     *has_reply = true;
-    if (t->s->link.engine == NULL || lw_smtp_want(t->s->link.engine) == 0)
+    if (lw_session_engine(t->s) == NULL || lw_smtp_want(lw_session_engine(t->s)) == 0)
         return lw_fail(err, LW_ELOST, LW_STAGE_COMMAND, "the session has ended");
     lw_session_begin_call(t->s);
     t->n_more = 0;
@@ -262,7 +261,7 @@ lw_talk_say(lw_talk *t, lw_span line, bool *has_reply, lw_talk_reply *out, lw_er
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMMAND,
                        "BDAT needs octets that are no lines: use DATA by hand");
     if (is_command && lw_span_eq_nocase(lw_span_trim(line), LW_LIT("STARTTLS")) &&
-        lw_smtp_starttls(t->s->link.engine) == LW_OK)
+        lw_smtp_starttls(lw_session_engine(t->s)) == LW_OK)
         return say_starttls(t, out, err);
     return say_command(t, line, out, err);
 }

@@ -38,13 +38,13 @@ follow(lw_session *s, bool is_last, const lw_outgoing *out, lw_report *r)
     bool is_done = false;
     lw_event ev;
 
-    while ((!is_done || is_last) && lw_link_next(&s->link, &ev) == LW_OK) {
+    while ((!is_done || is_last) && lw_session_next(s, &ev) == LW_OK) {
         take_event(r, &ev, out);
         is_done = is_done || ev.kind == LW_EVENT_DONE;
     }
-    if (lw_smtp_error(s->link.engine)->code < 0 && r->error.code < 0 &&
+    if (lw_smtp_error(lw_session_engine(s))->code < 0 && r->error.code < 0 &&
         r->error.code != LW_ESOURCE)
-        (void)lw_session_lost(s, &r->error);
+        (void)lw_channel_lost(&s->channel, &r->error);
 }
 
 static lw_code
@@ -54,7 +54,7 @@ submit(lw_session *s, lw_envelope *env, lw_body *body, lw_error *err)
 
     for (size_t i = 0; i < env->n_rcpts; i++)
         env->rcpts[i].state = 0; /* it may have been used with another engine */
-    if ((rc = lw_smtp_submit(s->link.engine, env, body, NULL)) == LW_OK)
+    if ((rc = lw_smtp_submit(lw_session_engine(s), env, body, NULL)) == LW_OK)
         return LW_OK;
     return lw_fail(err, rc < 0 ? rc : LW_EUSAGE, LW_STAGE_COMPOSE, "%s",
                    rc == LW_EADDRESS ? "an address or parameter of the envelope is malformed or "
@@ -68,16 +68,17 @@ static void
 attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
         const lw_outgoing *out, lw_report *r)
 {
-    unsigned flights = s->is_fresh ? 0 : lw_smtp_flights(s->link.engine);
+    lw_smtp *engine = lw_session_engine(s);
+    unsigned flights = s->channel.is_fresh ? 0 : lw_smtp_flights(engine);
 
     if (submit(s, env, body, &r->error) < 0)
         return;
     if (is_last)
-        (void)lw_smtp_quit(s->link.engine);
+        (void)lw_smtp_quit(engine);
     follow(s, is_last, out, r);
-    r->flights = lw_smtp_flights(s->link.engine) - flights;
+    r->flights = lw_smtp_flights(engine) - flights;
     if (r->error.code < 0 && r->error.stage != LW_STAGE_COMPOSE)
-        lw_session_explain(s, &r->error);
+        lw_channel_explain(&s->channel, &r->error);
 }
 
 /* nothing can have been accepted, and the reason is the age of the connection, not the message */
@@ -88,13 +89,13 @@ may_try_again(const lw_session *s, bool was_fresh, const lw_body *body, const lw
                      r->error.reply_code == 421;
 
     return !was_fresh && is_reason && body->rewind != NULL && lw_report_all_unsent(r) &&
-           uv_now(&s->link.loop) < s->link.deadline_ms;
+           uv_now(&s->loop) < s->deadline_ms;
 }
 
 static bool
 connect_if_needed(lw_session *s, lw_report *r)
 {
-    if (s->is_up && lw_link_is_alive(&s->link))
+    if (s->channel.phase == LW_CHANNEL_UP && lw_link_is_alive(&s->channel.link))
         return true;
     lw_session_hang_up(s);
     return lw_session_connect(s, &r->error) >= 0;
@@ -108,7 +109,7 @@ lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
 
     if (!connect_if_needed(s, r))
         return;
-    was_fresh = s->is_fresh;
+    was_fresh = s->channel.is_fresh;
     attempt(s, env, body, is_last, out, r);
     if (may_try_again(s, was_fresh, body, r) && body->rewind(body->ctx) == LW_OK) {
         lw_session_hang_up(s);
@@ -116,7 +117,7 @@ lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
         if (lw_session_connect(s, &r->error) >= 0)
             attempt(s, env, body, is_last, out, r);
     }
-    s->is_fresh = false;
-    if (s->link.engine == NULL || lw_smtp_want(s->link.engine) == 0 || is_last)
+    s->channel.is_fresh = false;
+    if (lw_session_engine(s) == NULL || lw_smtp_want(lw_session_engine(s)) == 0 || is_last)
         lw_session_hang_up(s);
 }

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * client/channel.c - a link on its way from connecting to a usable session
+ *
+ *   CONNECTING -> HELLO -> [STARTTLS -> HANDSHAKE -> HELLO] -> [LOGIN] -> UP
+ *
+ * One step at a time: lw_channel_step() takes what the link has and returns when the loop must
+ * run, so that a blocking session and a pool of thousands share this code.
+ *
+ * What a URL demands is decided here: without the TLS that it asks for nothing goes further,
+ * and what was learned before TLS is asked again (the engine sees to that).  Opportunistic TLS is
+ * for those who typed it, and for loopback (RFC 8314 3 wants it for nobody else).
+ */
+#include "client/client_int.h"
+
+#include <stdio.h>
+
+#define CONNECT_TIMEOUT_MS 30000
+
+/* ---- life and looks ---------------------------------------------------------------------------- */
+
+lw_code
+lw_channel_init(lw_channel *c, lw_setup *setup, uv_loop_t *loop, lw_transcript *transcript)
+{
+    *c = (lw_channel){ .setup = setup, .url = setup->urls };
+    lw_arena_init(&c->arena, setup->alloc);
+    return lw_link_init(&c->link, loop, setup->alloc, transcript);
+}
+
+void
+lw_channel_close(lw_channel *c)
+{
+    lw_login_free(c->login);
+    c->login = NULL;
+    lw_link_disconnect(&c->link);
+    c->phase = LW_CHANNEL_CLOSED;
+}
+
+void
+lw_channel_deinit(lw_channel *c)
+{
+    if (c->setup == NULL)
+        return;
+    lw_channel_close(c);
+    lw_link_deinit(&c->link);
+    lw_arena_deinit(&c->arena);
+}
+
+void
+lw_channel_name(const lw_channel *c, char *dst, size_t cap)
+{
+    if (c->url->path != NULL)
+        snprintf(dst, cap, "%s", c->url->path);
+    else
+        snprintf(dst, cap, "%s port %u", c->url->host, c->url->port);
+}
+
+lw_code
+lw_channel_lost(lw_channel *c, lw_error *err)
+{
+    *err = *lw_smtp_error(c->link.engine);
+    if (err->code == LW_OK)
+        lw_fail(err, LW_ELOST, LW_STAGE_COMMAND, "the session has ended");
+    return err->code;
+}
+
+void
+lw_channel_explain(const lw_channel *c, lw_error *err)
+{
+    char name[300];
+
+    lw_channel_name(c, name, sizeof name);
+    lw_result_explain(err, name, &c->link);
+}
+
+/* ---- connecting ----------------------------------------------------------------------------------- */
+
+static bool
+is_tls_required(const lw_channel *c)
+{
+    /* who pins a key has no use for a connection without one */
+    return c->url->tls == LW_TLS_REQUIRED ||
+           (c->url->tls == LW_TLS_OPPORTUNISTIC && c->setup->opts.tls_pin != NULL);
+}
+
+/* Opportunistic TLS takes what it can get (RFC 7435 3), unless the user said whom to trust, or
+ * has something to lose: a login. */
+static bool
+keeps_unverified(const lw_channel *c)
+{
+    const lw_send_opts *o = &c->setup->opts;
+    bool says_whom = o->ca_file != NULL || o->tls_pin != NULL;
+    bool has_secret = lw_channel_wants_login(c->setup, c->url) && !c->url->insecure_auth;
+
+    return c->setup->is_probe ||
+           (c->url->tls == LW_TLS_OPPORTUNISTIC && !says_whom && !has_secret);
+}
+
+static void
+take_tls_facts(lw_channel *c)
+{
+    if (c->link.conn != NULL)
+        lw_facts_copy_tls(&c->arena, &c->facts.tls, lw_conn_tls_facts(c->link.conn));
+}
+
+static void
+forget_facts(lw_channel *c)
+{
+    lw_arena_deinit(&c->arena);
+    lw_arena_init(&c->arena, c->setup->alloc);
+    c->facts = (lw_server_facts){ .host = c->url->host != NULL ? c->url->host : c->url->path,
+                                  .port = c->url->port };
+    c->before_tls = c->after_tls = c->offered_auth = c->login_mechanism = c->login_text = NULL;
+    c->login_code = 0;
+}
+
+lw_code
+lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
+{
+    lw_conn_opts where = { .alloc = c->setup->alloc, .host = url->host, .port = url->port,
+                           .path = url->path, .implicit_tls = url->tls == LW_TLS_IMPLICIT,
+                           .timeout_ms = c->setup->opts.connect_timeout_ms };
+    lw_code rc;
+
+    lw_channel_close(c);
+    c->url = url;
+    forget_facts(c);
+    if (where.timeout_ms == 0)
+        where.timeout_ms = CONNECT_TIMEOUT_MS;
+    if (where.implicit_tls &&
+        (rc = lw_setup_tls(c->setup, keeps_unverified(c), &where.tls, err)) < 0)
+        return rc;
+    if ((rc = lw_link_open(&c->link, &where, err)) < 0)
+        return rc;
+    c->phase = LW_CHANNEL_CONNECTING;
+    return LW_OK;
+}
+
+static void
+engine_options(const lw_channel *c, lw_smtp_opts *o)
+{
+    const lw_setup *u = c->setup;
+
+    lw_smtp_opts_init(o);
+    o->alloc = u->alloc;
+    o->protocol = c->url->protocol;
+    o->ehlo_name = u->opts.ehlo_name != NULL ? u->opts.ehlo_name
+                   : u->host_name[0] != '\0' ? u->host_name : NULL;
+    o->max_transactions = u->max_transactions;
+    o->window = u->opts.window;
+    o->no_pipelining = u->opts.no_pipelining;
+    o->no_chunking = u->opts.no_chunking;
+    o->is_by_hand = u->is_bare;
+    o->timeouts = u->opts.timeouts;
+    o->timeouts.total_ms = 0; /* the owner keeps the time of the whole call */
+}
+
+static lw_code
+step_connecting(lw_channel *c, lw_error *err)
+{
+    lw_code rc = lw_link_opened(&c->link, err);
+    lw_smtp_opts how;
+
+    if (rc == LW_AGAIN)
+        return LW_AGAIN;
+    take_tls_facts(c);
+    if (lw_conn_address(c->link.conn)[0] != '\0')
+        c->facts.address = lw_arena_str(&c->arena, lw_conn_address(c->link.conn));
+    if (rc < 0)
+        return rc;
+    engine_options(c, &how);
+    if ((rc = lw_link_begin(&c->link, &how, c->url->tls == LW_TLS_IMPLICIT, err)) < 0)
+        return rc;
+    c->phase = LW_CHANNEL_HELLO;
+    return LW_OK;
+}
+
+/* ---- greeting, EHLO, and what comes then --------------------------------------------------------------- */
+
+static void
+take_capabilities(lw_channel *c)
+{
+    const lw_capabilities *caps = lw_smtp_capabilities(c->link.engine);
+    const char **lines = c->facts.tls.active ? &c->after_tls : &c->before_tls;
+
+    *lines = lw_arena_span(&c->arena, caps->lines);
+    c->offered_auth = lw_arena_span(&c->arena, caps->auth);
+}
+
+static lw_code
+be_up(lw_channel *c)
+{
+    c->phase = LW_CHANNEL_UP;
+    c->is_fresh = true;
+    return LW_OK;
+}
+
+static lw_code
+begin_login(lw_channel *c, lw_error *err)
+{
+    lw_code rc = lw_login_begin(c, &c->login, err);
+
+    c->phase = LW_CHANNEL_LOGIN;
+    return rc;
+}
+
+lw_code
+lw_channel_log_in(lw_channel *c, lw_error *err)
+{
+    return begin_login(c, err);
+}
+
+/* TLS is as it shall be: the login, if there is anything to log in with */
+static lw_code
+after_tls(lw_channel *c, lw_error *err)
+{
+    if (!c->setup->is_probe && lw_channel_wants_login(c->setup, c->url))
+        return begin_login(c, err);
+    return be_up(c);
+}
+
+static lw_code
+fail_no_starttls(const lw_reply *r, lw_error *err)
+{
+    char shown[200];
+
+    if (r == NULL)
+        return lw_fail(err, LW_ETLS, LW_STAGE_STARTTLS, "the server does not offer STARTTLS, "
+                       "and nothing was sent in clear: use smtps:// if it has a TLS port, or "
+                       "write ?tls=none if everybody on the way may read the message");
+    lw_print_safe(shown, sizeof shown, r->text);
+    lw_fail(err, LW_ETLS, LW_STAGE_STARTTLS, "the server refused STARTTLS with %d %s, and "
+            "nothing was sent in clear", r->code, shown);
+    err->reply_code = r->code;
+    err->enhanced = r->enhanced;
+    err->retry = r->code / 100 == 4 ? LW_RETRY_LATER : LW_RETRY_OTHER_HOST;
+    return LW_ETLS;
+}
+
+static lw_code
+ask_for_tls(lw_channel *c, lw_error *err)
+{
+    lw_code rc = lw_smtp_starttls(c->link.engine);
+
+    if (rc == LW_ECAPABILITY)
+        return is_tls_required(c) ? fail_no_starttls(NULL, err) : after_tls(c, err);
+    if (LW_NEVER(rc < 0))
+        return lw_fail(err, LW_EBUG, LW_STAGE_STARTTLS, "STARTTLS cannot be said");
+    c->phase = LW_CHANNEL_STARTTLS;
+    return LW_OK;
+}
+
+/* EHLO was answered, in clear or under TLS */
+static lw_code
+be_ready(lw_channel *c, lw_error *err)
+{
+    bool wants_tls = c->url->tls == LW_TLS_REQUIRED || c->url->tls == LW_TLS_OPPORTUNISTIC;
+
+    take_capabilities(c);
+    if (wants_tls && !c->facts.tls.active)
+        return ask_for_tls(c, err);
+    return after_tls(c, err);
+}
+
+static lw_code
+step_hello(lw_channel *c, const lw_event *ev, lw_error *err)
+{
+    if (ev->kind == LW_EVENT_GREETING) {
+        c->facts.greeting = lw_arena_span(&c->arena, ev->reply.text);
+        return c->setup->is_bare ? be_up(c) : LW_OK;
+    }
+    return ev->kind == LW_EVENT_READY ? be_ready(c, err) : LW_OK;
+}
+
+/* ---- TLS ------------------------------------------------------------------------------------------------ */
+
+lw_code
+lw_channel_handshake(lw_channel *c, lw_error *err)
+{
+    lw_tls_ctx *ctx;
+    lw_code rc = lw_setup_tls(c->setup, keeps_unverified(c), &ctx, err);
+
+    if (rc < 0 || (rc = lw_link_start_tls(&c->link, ctx, c->url->host, err)) < 0)
+        return rc;
+    c->phase = LW_CHANNEL_HANDSHAKE;
+    return LW_OK;
+}
+
+static lw_code
+step_starttls(lw_channel *c, const lw_event *ev, lw_error *err)
+{
+    if (ev->kind == LW_EVENT_START_TLS)
+        return lw_channel_handshake(c, err);
+    if (ev->kind != LW_EVENT_NO_TLS)
+        return LW_OK;
+    return is_tls_required(c) ? fail_no_starttls(&ev->reply, err) : after_tls(c, err);
+}
+
+static lw_code
+step_handshake(lw_channel *c, lw_error *err)
+{
+    lw_code rc = lw_link_opened(&c->link, err);
+
+    if (rc == LW_AGAIN)
+        return LW_AGAIN;
+    take_tls_facts(c);
+    if (rc < 0)
+        return rc;
+    if ((rc = lw_link_secured(&c->link)) < 0)
+        return lw_fail(err, rc, LW_STAGE_TLS, "TLS was not expected here");
+    c->phase = LW_CHANNEL_HELLO;
+    return c->setup->is_bare ? be_up(c) : LW_OK;
+}
+
+/* ---- the login -------------------------------------------------------------------------------------------- */
+
+static lw_code
+step_login(lw_channel *c, const lw_event *ev, lw_error *err)
+{
+    lw_code rc = lw_login_event(c->login, ev, err);
+
+    if (rc == LW_AGAIN)
+        return LW_OK;
+    lw_login_free(c->login);
+    c->login = NULL;
+    return rc < 0 ? rc : be_up(c);
+}
+
+/* ---- steps --------------------------------------------------------------------------------------------------- */
+
+static lw_code
+take_event(lw_channel *c, const lw_event *ev, lw_error *err)
+{
+    switch (c->phase) {
+    case LW_CHANNEL_HELLO: return step_hello(c, ev, err);
+    case LW_CHANNEL_STARTTLS: return step_starttls(c, ev, err);
+    case LW_CHANNEL_LOGIN: return step_login(c, ev, err);
+    case LW_CHANNEL_CLOSED:
+    case LW_CHANNEL_CONNECTING:
+    case LW_CHANNEL_HANDSHAKE:
+    case LW_CHANNEL_UP: break;
+    }
+    return LW_OK;
+}
+
+/* LW_OK: something was done, go on; LW_AGAIN: the loop must run */
+static lw_code
+step(lw_channel *c, lw_error *err)
+{
+    lw_event ev;
+    lw_code rc;
+
+    if (c->phase == LW_CHANNEL_CONNECTING)
+        return step_connecting(c, err);
+    if (c->phase == LW_CHANNEL_HANDSHAKE && (rc = step_handshake(c, err)) != LW_AGAIN)
+        return rc;
+    if ((rc = lw_link_poll(&c->link, &ev)) == LW_OK)
+        return take_event(c, &ev, err);
+    return rc == LW_DONE ? lw_channel_lost(c, err) : rc;
+}
+
+lw_code
+lw_channel_step(lw_channel *c, lw_error *err)
+{
+    lw_code rc = LW_OK;
+
+    while (rc == LW_OK && c->phase != LW_CHANNEL_UP && c->phase != LW_CHANNEL_CLOSED)
+        rc = step(c, err);
+    if (rc < 0)
+        lw_channel_explain(c, err);
+    return rc;
+}
