@@ -11,7 +11,8 @@ enum {
     NEEDS_POLICY = 2, /* 530 while TLS or a login is required          */
     NO_ARGUMENT = 4,
     NEEDS_ARGUMENT = 8,
-    MAY_BE_UTF8 = 16
+    MAY_BE_UTF8 = 16,
+    NEEDS_TLS = 32    /* 530 while TLS is required                     */
 };
 
 static const lw_refusal out_of_order = { 503, "5.5.1", "Bad sequence of commands" };
@@ -292,7 +293,7 @@ verb_flags(lw_verb verb)
         [LW_VERB_MAIL] = NEEDS_HELLO | NEEDS_POLICY | NEEDS_ARGUMENT | MAY_BE_UTF8,
         [LW_VERB_RCPT] = NEEDS_HELLO | NEEDS_POLICY | NEEDS_ARGUMENT | MAY_BE_UTF8,
         [LW_VERB_DATA] = NEEDS_HELLO | NEEDS_POLICY | NO_ARGUMENT,
-        [LW_VERB_RSET] = NO_ARGUMENT,
+        [LW_VERB_RSET] = NO_ARGUMENT | NEEDS_TLS,
         [LW_VERB_VRFY] = NEEDS_POLICY | NEEDS_ARGUMENT | MAY_BE_UTF8,
         [LW_VERB_EXPN] = NEEDS_POLICY | NEEDS_ARGUMENT | MAY_BE_UTF8,
         [LW_VERB_HELP] = NEEDS_POLICY,
@@ -346,7 +347,7 @@ common_refusal(const lw_smtp_server *e, unsigned flags, lw_span args)
     if ((flags & NEEDS_HELLO) != 0 && e->state == LW_SERVER_S_GREETED)
         return &hello_first;
     /* [RFC3207 4] "to every command other than NOOP, EHLO, STARTTLS, or QUIT." */
-    if ((flags & NEEDS_POLICY) != 0 && e->o.require_tls && !e->has_tls)
+    if ((flags & (NEEDS_POLICY | NEEDS_TLS)) != 0 && e->o.require_tls && !e->has_tls)
         return &tls_first;
     /* [RFC4954 6] "This response SHOULD be returned by any command other than AUTH," */
     if ((flags & NEEDS_POLICY) != 0 && e->o.require_auth && !e->has_auth)

@@ -180,7 +180,7 @@ static const dialogue dialogues[] = {
       L_EHLO "AUTH LOGIN [] none\nAUTH LOGIN [] none\nAUTH LOGIN [] none\nAUTH LOGIN [] none\nCLOSED ELOST\n" },
     { "policy before TLS and login", policy,
       EHLO "MAIL FROM:<a@b>\r\nVRFY x\r\nNOOP\r\nRSET\r\nAUTH PLAIN =\r\nBDAT 2 LAST\r\nxyQUIT\r\n",
-      "530 5.7.0 Must issue a STARTTLS command first\r\n530 5.7.0 Must issue a STARTTLS command first\r\n250 2.0.0 OK\r\n250 2.0.0 OK\r\n"
+      "530 5.7.0 Must issue a STARTTLS command first\r\n530 5.7.0 Must issue a STARTTLS command first\r\n250 2.0.0 OK\r\n530 5.7.0 Must issue a STARTTLS command first\r\n"
       "530 5.7.0 Must issue a STARTTLS command first\r\n503 5.5.1 Bad sequence of commands\r\n" QUITTED,
       L_EHLO "QUIT\nCLOSED OK\n" },
     { "limits", limits,
