@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/dialogue/engine.c - words that both sides share */
+/* tests/dialogue/engine.c - words and looks that both sides share */
 #include "dialogue/engine.h"
 
 void
@@ -46,4 +46,25 @@ parse_code(const char *name, lw_code *code)
             return true;
         }
     return false;
+}
+
+const char *
+check_want(unsigned want, const words *w)
+{
+    static const char *const names[] = { "read", "write", "event", "tls", "caller" };
+    static char why[64];
+    words got = { NULL, 0 };
+    bytes shown = { NULL, 0, 0 };
+    bool is_same;
+
+    words_add(&got, "want");
+    for (size_t i = 0; i < LW_COUNT(names); i++)
+        if ((want >> i & 1) != 0)
+            words_add(&got, "%s", names[i]);
+    is_same = words_match(w, &got);
+    words_show(&shown, &got);
+    snprintf(why, sizeof why, "it is: %s", shown.ptr);
+    bytes_free(&shown);
+    words_free(&got);
+    return is_same ? NULL : why;
 }

@@ -52,5 +52,7 @@ bool submission_is_done(const submission *m);
 void add_reply_words(words *w, const lw_reply *r);
 const char *parse_capabilities(const words *w, size_t from, uint32_t *flags);
 bool parse_code(const char *name, lw_code *code);
+/** check_want - w is "want" and the names of the bits that are set, in order; NULL, or what is */
+const char *check_want(unsigned want, const words *w);
 
 #endif

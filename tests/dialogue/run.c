@@ -368,6 +368,8 @@ do_call(run *r, const op *o)
         why = set_quota(r, &o->call);
     else if (word_is(&o->call, 0, "flights"))
         why = check_flights(r, o);
+    else if (word_is(&o->call, 0, "want"))
+        why = check_want(r->kind->want(r->e), &o->call);
     else
         why = r->kind->call(r->e, o, &rc);
     if (why != NULL)
