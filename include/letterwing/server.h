@@ -79,8 +79,9 @@ typedef enum lw_server_event_kind {
     LW_SERVER_MESSAGE,    /* * the message is complete: accept = 250; with LMTP one event for
                                  each accepted recipient, index = its place among them      */
     LW_SERVER_RESET,      /*   the transaction was dropped: RSET, EHLO, a failed BDAT, end  */
-    LW_SERVER_VRFY,       /* * text = argument; accept = 252                                */
-    LW_SERVER_EXPN,       /* * text = argument; accept = 252                                */
+    LW_SERVER_VRFY,       /* * text = argument; mail.smtputf8 = the reply may hold UTF-8;
+                                 accept = 252                                               */
+    LW_SERVER_EXPN,       /* * likewise                                                     */
     LW_SERVER_HELP,       /* * text = argument; accept = 214                                */
     LW_SERVER_UNKNOWN,    /* * text = the line; accept = 500                                */
     LW_SERVER_QUIT,       /*   221 is on its way                                            */
@@ -167,8 +168,8 @@ LW_API LW_MUST_USE lw_code lw_smtp_server_next(lw_smtp_server *e, lw_server_even
  * @enhanced  such as "5.1.1", NULL = a fitting one or none; shown only where ENHANCEDSTATUSCODES
  *            is offered (never in the greeting and EHLO, RFC 2034 4)
  * @text      may hold '\n' for a multi-line reply; NULL = a default text.  Controls become
- *            "?", 8-bit octets too unless the transaction has SMTPUTF8; lines are folded at
- *            480 octets.  In the greeting and the 250 to EHLO it stands behind our name.
+ *            "?", 8-bit octets too unless the transaction (or VRFY, EXPN) has SMTPUTF8; lines
+ *            are folded at 480 octets.  In the greeting and the 250 to EHLO it stands behind our name.
  * LW_OK, or LW_EUSAGE: no reply is owed, a code that the event cannot have, an enhanced code
  * of another class, more than 4,096 octets; then the reply is still owed.
  * After 4yz or 5yz to OPEN the engine waits for QUIT (RFC 5321 3.1); 421 closes.

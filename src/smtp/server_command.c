@@ -284,6 +284,22 @@ data(lw_smtp_server *e)
     }
 }
 
+/* [RFC6531 3.7.4.2] "it indicates that the SMTP client can accept UTF-8 strings in replies to
+ * those commands" */
+static void
+ask_about(lw_smtp_server *e, lw_server_event_kind kind, lw_span args)
+{
+    static const lw_span parameter = { " SMTPUTF8", 9 };
+    bool has_utf8 = args.len > parameter.len && (active_caps(e) & LW_CAP_SMTPUTF8) != 0 &&
+                    lw_span_eq_nocase((lw_span){ args.ptr + args.len - parameter.len,
+                                                 parameter.len }, parameter);
+
+    if (has_utf8)
+        args.len -= parameter.len;
+    ask_with_text(e, kind, lw_span_trim(args));
+    e->ev.mail.smtputf8 = has_utf8;
+}
+
 /* ---- dispatch ---------------------------------------------------------------------------------- */
 
 static unsigned
@@ -380,10 +396,10 @@ dispatch(lw_smtp_server *e, lw_verb verb, lw_span args, lw_span line)
         rset(e);
         return;
     case LW_VERB_VRFY:
-        ask_with_text(e, LW_SERVER_VRFY, args);
+        ask_about(e, LW_SERVER_VRFY, args);
         return;
     case LW_VERB_EXPN:
-        ask_with_text(e, LW_SERVER_EXPN, args);
+        ask_about(e, LW_SERVER_EXPN, args);
         return;
     case LW_VERB_HELP:
         ask_with_text(e, LW_SERVER_HELP, args);

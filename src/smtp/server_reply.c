@@ -66,6 +66,16 @@ take_text_line(lw_span *rest)
     return line;
 }
 
+/* [RFC6531 3.7.4.2] "MUST NOT use UTF-8 strings in replies if the SMTP client does not
+ * specifically allow such replies by transmitting this parameter" with VRFY and EXPN */
+static bool
+may_say_utf8(const lw_smtp_server *e)
+{
+    bool is_about = e->owed == LW_SERVER_VRFY || e->owed == LW_SERVER_EXPN;
+
+    return is_about ? e->ev.mail.smtputf8 : e->has_smtputf8;
+}
+
 static bool
 say_after(lw_smtp_server *e, int code, const char *enhanced, lw_span prefix, lw_span text)
 {
@@ -93,7 +103,7 @@ say_after(lw_smtp_server *e, int code, const char *enhanced, lw_span prefix, lw_
             put(&w, " ", line.len > 0);
             prefix.len = 0;
         }
-        put_safe(&w, line, e->has_smtputf8);
+        put_safe(&w, line, may_say_utf8(e));
         put(&w, "\r\n", 2);
     } while (text.ptr != NULL);
     if (w.is_full)

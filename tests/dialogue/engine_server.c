@@ -211,6 +211,10 @@ event_words(words *w, const lw_server_event *ev)
     case LW_SERVER_MESSAGE: words_add(w, "%zu", ev->index); break;
     case LW_SERVER_VRFY:
     case LW_SERVER_EXPN:
+        words_add_octets(w, "", ev->text);
+        if (ev->mail.smtputf8)
+            words_add(w, "smtputf8");
+        break;
     case LW_SERVER_HELP:
     case LW_SERVER_UNKNOWN: words_add_octets(w, "", ev->text); break;
     case LW_SERVER_CLOSED: words_add(w, "%s", lw_code_name(ev->code)); break;
