@@ -69,6 +69,7 @@ int cli_talk(int argc, char **argv);
 int cli_sink(int argc, char **argv);
 int cli_dkim(int argc, char **argv);
 int cli_bounce(int argc, char **argv);
+int cli_lint(int argc, char **argv);
 
 /** cli_parse - fill the command's struct; positional gets what is no option.  CLI_GO_ON, or the
  *  exit code: EX_OK after --help, EX_USAGE after a sentence */

@@ -13,6 +13,7 @@ static const cli_command commands[] = {
     { "probe", cli_probe, "show what a server offers" },
     { "talk", cli_talk, "speak SMTP by hand, or from a script" },
     { "sink", cli_sink, "accept mail and show it: a server for tests" },
+    { "lint", cli_lint, "say what receivers will hold against a message" },
     { "bounce", cli_bounce, "say what a delivery report reports" },
     { "dkim", cli_dkim, "make keys, sign messages, check signatures" },
     { "help", help, "explain a command" },
