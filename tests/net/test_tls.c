@@ -69,6 +69,66 @@ test_throw_away__its_names_and_no_other(void **state)
     unlink(path);
 }
 
+/* which name the server is asked for; an address is none (RFC 6066, 3) */
+static void
+test_start__server_learns_the_name(void **state)
+{
+    static const struct {
+        const char *host, *seen;
+    } names[] = { { HOST, HOST }, { HOST ".", HOST }, { "192.0.2.1", NULL }, { "::1", NULL },
+                  { "fe80::1%eth0", NULL } };
+
+    for (size_t i = 0; i < LW_COUNT(names); i++) {
+        lw_tls_client_opts o = { .ca_file = ca_pem, .keep_unverified = true };
+        const char *seen;
+        tls_pair p;
+
+        contexts_open(&p, &o);
+        shake_hands(&p, names[i].host);
+        await_both(&p);
+        assert_both_up(&p);
+        seen = SSL_get_servername(p.server.c->tls->ssl, TLSEXT_NAMETYPE_host_name);
+        assert_int_equal(seen == NULL, names[i].seen == NULL);
+        if (seen != NULL)
+            assert_string_equal(seen, names[i].seen);
+        assert_int_equal(lw_conn_tls_facts(p.client.c)->verified, names[i].seen != NULL);
+        hang_up(&p);
+        contexts_close(&p);
+    }
+}
+
+/* RFC 6125 6.4.4: a certificate without any other name is for its common name */
+static void
+test_verify__names_that_are_right(void **state)
+{
+    static const struct {
+        const char *subject, *names, *host;
+    } rights[] = {
+        { HOST, NULL, HOST },
+        { "x", "DNS:MAIL.example", "mail.EXAMPLE" },
+        { "x", "DNS:*.a.example", "mail.a.example" },
+        { "x", "IP:192.0.2.1", "192.0.2.1" },
+        { "x", "IP:2001:db8::1", "2001:DB8:0::1" },
+        { "x", "IP:fe80::1", "fe80::1%eth0" },
+    };
+
+    for (size_t i = 0; i < LW_COUNT(rights); i++) {
+        wish w = { rights[i].subject, rights[i].names, -1, 10, false, &ca };
+        identity id = make_identity(&w);
+        tls_pair p;
+
+        contexts_open(&p, NULL);
+        use_identity(p.sctx, &id);
+        shake_hands(&p, rights[i].host);
+        await_both(&p);
+        assert_both_up(&p);
+        assert_true(lw_conn_tls_facts(p.client.c)->verified);
+        hang_up(&p);
+        contexts_close(&p);
+        drop_identity(&id);
+    }
+}
+
 /* ---- not verified ---------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -87,7 +147,11 @@ static const struct {
       { "192.0.2.1, 2001:db8::1 but not for 192.0.2.2" } },
     { "an address is no name", HOST, "DNS:192.0.2.2", -1, 10, false, "192.0.2.2",
       { "not for 192.0.2.2" } },
-    { "a wildcard is one label", HOST, "DNS:*.example", -1, 10, false, "a.b.example",
+    { "a wildcard is one label", HOST, "DNS:*.b.example", -1, 10, false, "a.c.b.example",
+      { "is for *.b.example" } },
+    { "a wildcard is no part", HOST, "DNS:m*.b.example", -1, 10, false, "mail.b.example",
+      { "is for m*.b.example" } },
+    { "a wildcard is not a top", HOST, "DNS:*.example", -1, 10, false, HOST,
       { "is for *.example" } },
     { "many names", HOST, "DNS:a,DNS:b,DNS:c,DNS:d,DNS:e,DNS:f,DNS:g", -1, 10, false, HOST,
       { "a, b, c, d, e and 2 more" } },
@@ -652,6 +716,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verify__good_certificate_facts_are_told),
         cmocka_unit_test(test_throw_away__its_names_and_no_other),
+        cmocka_unit_test(test_start__server_learns_the_name),
+        cmocka_unit_test(test_verify__names_that_are_right),
         cmocka_unit_test(test_verify__faults_refused_and_named),
         cmocka_unit_test(test_probe__faults_named_but_kept),
         cmocka_unit_test(test_verify__client_s_refusal_reaches_the_server),
