@@ -173,6 +173,25 @@ test_reset__write_is_lost_without_a_signal(void **state)
     world_close(&w);
 }
 
+/* here the first failure is EPIPE already */
+static void
+test_peer_gone__write_is_lost_without_a_signal(void **state)
+{
+    world w;
+    end a, b;
+    lw_slice s = { "x", 1, LW_SLICE_COMMAND };
+    size_t n;
+    lw_code rc;
+
+    world_open(&w);
+    pair_open(&w, &a, &b);
+    end_close(&b);
+    IN(rc = lw_conn_write(a.c, &s, 1, &n));
+    assert_int_equal(rc, LW_ELOST);
+    assert_int_equal(lw_conn_error(a.c)->os_err, EPIPE);
+    pair_close(&w, &a, &b);
+}
+
 /* "554 go away" must not be lost because we were still writing */
 static void
 test_write_lost__last_words_can_be_read(void **state)
@@ -367,6 +386,7 @@ main(void)
         cmocka_unit_test(test_shutdown__peer_reads_the_end_and_may_still_write),
         cmocka_unit_test(test_reset__read_is_lost),
         cmocka_unit_test(test_reset__write_is_lost_without_a_signal),
+        cmocka_unit_test(test_peer_gone__write_is_lost_without_a_signal),
         cmocka_unit_test(test_write_lost__last_words_can_be_read),
         cmocka_unit_test(test_watch_write__told_when_lost),
         cmocka_unit_test(test_adopt__tcp_does_not_wait_to_fill_segments),

@@ -122,6 +122,7 @@ test_open__literal_ipv4_connects(void **state)
     assert_string_equal(lw_conn_address(e.c), "127.0.0.1");
     assert_string_equal(lw_conn_local_address(e.c), "127.0.0.1");
     assert_int_equal(lw_conn_port(e.c), lw_addr_port(&a));
+    assert_false(uv_is_active((uv_handle_t *)&e.c->deadline));
     close(fd);
     close_all(&w, &e);
 }
@@ -471,6 +472,8 @@ test_race__silent_one_is_overtaken_after_the_delay(void **state)
     assert_int_equal(e.told[LW_CONN_OPEN], 1);
     assert_int_equal(lw_conn_port(e.c), lw_addr_port(&good));
     assert_int_equal(e.c->n_begun, 3);
+    assert_int_equal(e.c->attempts[0].fd, -1); /* the losers are closed */
+    assert_int_equal(e.c->attempts[1].fd, -1);
     silent_close(&s);
     close(fd);
     close_all(&w, &e);

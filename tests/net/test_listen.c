@@ -342,6 +342,8 @@ test_accept__no_descriptors_left_then_goes_on(void **state)
     for (int i = 0; i < 10; i++)
         uv_run(&w.loop, UV_RUN_NOWAIT);
     assert_int_equal(s.n, 0);
+    assert_true(uv_backend_timeout(&w.loop) > 0); /* it rests, and not for long */
+    assert_true(uv_backend_timeout(&w.loop) < GUARD_MS / 2);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     RUN_UNTIL(&w, s.n == 1); /* the client waited in the kernel's queue */
     close(fd);

@@ -451,6 +451,7 @@ test_files__passphrase_is_never_asked_for(void **state)
     char path[96];
     lw_error err;
     lw_tls_ctx *c;
+    char asked[8];
     FILE *f;
 
     snprintf(path, sizeof path, "%s/locked.pem", dir);
@@ -461,6 +462,9 @@ test_files__passphrase_is_never_asked_for(void **state)
     fclose(f);
     assert_int_equal(lw_tls_server_new(NULL, HOST, good_pem, path, &c, &err), LW_ECONFIG);
     assert_says(&err, "without a passphrase");
+    assert_int_equal(lw_tls_server_new(NULL, HOST, good_pem, NULL, &c, &err), LW_OK);
+    assert_true(SSL_CTX_get_default_passwd_cb(c->ssl)(asked, sizeof asked, 0, NULL) < 0);
+    lw_tls_ctx_free(c);
     unlink(path);
 }
 
@@ -563,8 +567,15 @@ assert_bound(tls_pair *p, int version)
     assert_int_equal(su_len, cu_len);
     if (has_ce)
         assert_memory_equal(ce, se, sizeof ce);
-    if (cu_len > 0)
+    if (cu_len > 0) {
+        /* the first Finished: the client's, or the server's when the session is resumed */
+        const end *first = lw_conn_tls_facts(p->client.c)->resumed ? &p->server : &p->client;
+        unsigned char finished[64];
+
+        assert_int_equal(SSL_get_finished(first->c->tls->ssl, finished, sizeof finished), cu_len);
+        assert_memory_equal(cu, finished, cu_len);
         assert_memory_equal(cu, su, cu_len);
+    }
 }
 
 /* one connection; was it resumed? */
@@ -678,6 +689,29 @@ test_sessions__bounded_oldest_goes(void **state)
     lw_tls_ctx_free(c);
 }
 
+/* RFC 8446 C.4: a ticket that is seen twice tells that both are the same client */
+static void
+test_sessions__ticket_of_tls_1_3_is_used_once(void **state)
+{
+    for (size_t i = 0; i < LW_COUNT(versions); i++) {
+        lw_tls_client_opts o = { .ca_file = ca_pem };
+        SSL_SESSION *s = SSL_SESSION_new(), *again;
+        lw_tls_ctx *c;
+
+        assert_int_equal(lw_tls_client_new(NULL, &o, &c, NULL), LW_OK);
+        SSL_SESSION_set_protocol_version(s, versions[i]);
+        SSL_SESSION_set1_id(s, (const unsigned char *)"id", 2);
+        lw_session_save(c, HOST " 25", s);
+        s = lw_session_find(c, HOST " 25");
+        again = lw_session_find(c, HOST " 25");
+        assert_non_null(s);
+        assert_int_equal(again != NULL, versions[i] == TLS1_2_VERSION);
+        SSL_SESSION_free(s);
+        SSL_SESSION_free(again);
+        lw_tls_ctx_free(c);
+    }
+}
+
 static void
 test_binding__none_without_tls(void **state)
 {
@@ -736,6 +770,7 @@ main(void)
         cmocka_unit_test(test_resumption__never_for_another_host),
         cmocka_unit_test(test_resumption__never_of_an_unverified_one),
         cmocka_unit_test(test_sessions__bounded_oldest_goes),
+        cmocka_unit_test(test_sessions__ticket_of_tls_1_3_is_used_once),
         cmocka_unit_test(test_binding__none_without_tls),
         cmocka_unit_test(test_context__lives_as_long_as_its_connections),
     };
