@@ -131,7 +131,8 @@ static inline void lw_dkim_opts_init(lw_dkim_opts *o)
 #define LW_DKIM_HEADER_MAX ((size_t)16 << 20)      /* octets of a header                      */
 #define LW_DKIM_FIELDS_MAX 10000                   /* fields of a header                      */
 
-/** lw_dkim_signer_new - a signer without signatures; NULL when out of memory */
+/** lw_dkim_signer_new - a signer without signatures; NULL when out of memory, or OpenSSL
+ *  cannot be loaded */
 LW_API lw_dkim_signer *lw_dkim_signer_new(const lw_alloc *alloc);
 LW_API void lw_dkim_signer_free(lw_dkim_signer *s);
 /**
@@ -256,7 +257,8 @@ typedef struct lw_dkim_result {
 } lw_dkim_result;
 
 typedef struct lw_dkim_verifier lw_dkim_verifier;
-/** lw_dkim_verifier_new - ready for a first message; NULL when out of memory */
+/** lw_dkim_verifier_new - ready for a first message; NULL when out of memory, or OpenSSL
+ *  cannot be loaded */
 LW_API lw_dkim_verifier *lw_dkim_verifier_new(const lw_alloc *alloc);
 LW_API void lw_dkim_verifier_free(lw_dkim_verifier *v);
 /** lw_dkim_verifier_reset - ready for another message; memory is kept */

@@ -14,6 +14,10 @@ lw_dkim_hash_init(lw_dkim_hash *h)
     h->n = h->held = 0;
     h->failed = false;
     h->limit = UINT64_MAX;
+    h->md = NULL;
+    h->ctx = NULL;
+    if (lw_dkim_openssl_load(NULL) < 0)
+        return false;
     h->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     h->ctx = EVP_MD_CTX_new();
     return h->md != NULL && h->ctx != NULL;
@@ -22,8 +26,10 @@ lw_dkim_hash_init(lw_dkim_hash *h)
 void
 lw_dkim_hash_deinit(lw_dkim_hash *h)
 {
-    EVP_MD_CTX_free(h->ctx);
-    EVP_MD_free(h->md);
+    if (h->ctx != NULL)
+        EVP_MD_CTX_free(h->ctx);
+    if (h->md != NULL)
+        EVP_MD_free(h->md);
     h->ctx = NULL;
     h->md = NULL;
 }

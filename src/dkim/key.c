@@ -6,11 +6,6 @@
  */
 #include "dkim/dkim_int.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
-#include <openssl/x509.h>
-
 struct lw_dkim_key {
     lw_alloc alloc;
     lw_dkim_algorithm algorithm;
@@ -150,8 +145,11 @@ lw_dkim_key_parse(const lw_alloc *alloc, lw_span pem, lw_dkim_key **out, lw_erro
 {
     bool asked = false, no_memory = false, is_private = true;
     EVP_PKEY *pkey = NULL;
+    lw_code rc;
 
     *out = NULL;
+    if ((rc = lw_dkim_openssl_load(err)) < 0)
+        return rc;
     if (pem.len > 1 << 20)
         return lw_dkim_fail(err, LW_ECONFIG, "more than 1 MiB is no key");
     if (pem.len == 0 || memmem(pem.ptr, pem.len, "-----BEGIN ", 11) == NULL)
@@ -167,7 +165,7 @@ lw_dkim_key_parse(const lw_alloc *alloc, lw_span pem, lw_dkim_key **out, lw_erro
     if (pkey == NULL)
         return no_key(asked, no_memory, err);
     ERR_set_mark();
-    lw_code rc = make(alloc, pkey, is_private, out, err);
+    rc = make(alloc, pkey, is_private, out, err);
     ERR_pop_to_mark();
     return rc;
 }
@@ -189,6 +187,8 @@ lw_dkim_key_generate(const lw_alloc *alloc, lw_dkim_algorithm algorithm, unsigne
                                 ? "an RSA key has %d to %d bits"
                                 : "an Ed25519 key has a fixed size",
                             LW_DKIM_RSA_MIN, LW_DKIM_RSA_MAX);
+    if (lw_dkim_openssl_load(err) < 0)
+        return LW_ECONFIG;
     ERR_set_mark();
     pkey = algorithm == LW_DKIM_RSA ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits)
                                     : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
@@ -226,8 +226,10 @@ lw_dkim_key_free(lw_dkim_key *key)
     if (key == NULL)
         return;
     lw_alloc alloc = key->alloc;
-    EVP_PKEY_CTX_free(key->rsa);
-    EVP_PKEY_free(key->pkey);
+    if (key->rsa != NULL)
+        EVP_PKEY_CTX_free(key->rsa);
+    if (key->pkey != NULL)
+        EVP_PKEY_free(key->pkey);
     lw_release(&alloc, key);
 }
 
@@ -430,6 +432,8 @@ lw_dkim_public_key(lw_dkim_algorithm algorithm, lw_span der)
 {
     EVP_PKEY *key = NULL;
 
+    if (lw_dkim_openssl_load(NULL) < 0)
+        return NULL;
     ERR_set_mark();
     if (algorithm == LW_DKIM_RSA)
         key = rsa_from_der(der);

@@ -85,6 +85,7 @@ lw_dkim_record_parse(lw_dkim_keyrecord *k, lw_dkim_algorithm algorithm, lw_span 
 void
 lw_dkim_record_deinit(lw_dkim_keyrecord *k)
 {
-    EVP_PKEY_free(k->key);
+    if (k->key != NULL)
+        EVP_PKEY_free(k->key);
     k->key = NULL;
 }

@@ -10,9 +10,9 @@
 #define LW_NET_NET_INT_H
 
 #include "net/net.h"
+#include "net/openssl_late.h"
 
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -70,6 +70,12 @@ const lw_lookup *lw_resolve_found(const lw_resolve *r);
 void lw_resolve_drop(lw_resolve *r);
 /** lw_addrs_interleave - the other family's first address second, and so on */
 void lw_addrs_interleave(lw_lookup *l);
+
+/* ---- OpenSSL (openssl.c) ------------------------------------------------------------------------ */
+
+/** lw_openssl_load - have OpenSSL's functions.  LW_ECONFIG: it is not there, and none of them may
+ *  be called */
+LW_MUST_USE lw_code lw_openssl_load(lw_error *err);
 
 /* ---- TLS contexts (tls.c, tls_server.c, tls_pin.c, tls_session.c) ----------------------------- */
 

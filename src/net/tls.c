@@ -8,9 +8,6 @@
  */
 #include "net/net_int.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -188,10 +185,13 @@ set_options(SSL_CTX *ssl)
 lw_code
 lw_tls_ctx_make(const lw_alloc *alloc, bool is_server, lw_tls_ctx **out, lw_error *err)
 {
-    lw_tls_ctx *c = lw_zalloc(alloc, sizeof *c);
+    lw_tls_ctx *c;
+    lw_code rc;
 
     *out = NULL;
-    if (c == NULL)
+    if ((rc = lw_openssl_load(err)) < 0)
+        return rc;
+    if ((c = lw_zalloc(alloc, sizeof *c)) == NULL)
         return no_memory(err);
     c->alloc_copy = *lw_alloc_or_default(alloc);
     c->alloc = &c->alloc_copy;

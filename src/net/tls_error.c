@@ -7,8 +7,6 @@
  */
 #include "net/net_int.h"
 
-#include <openssl/err.h>
-
 #include <stdio.h>
 
 #define ALERT(reason) ((reason) - SSL_AD_REASON_OFFSET)

@@ -2,8 +2,6 @@
 /* net/tls_facts.c - what was negotiated, the certificates, and what binds a login to the channel */
 #include "net/net_int.h"
 
-#include <openssl/err.h>
-
 #include <stdio.h>
 #include <time.h>
 

@@ -12,9 +12,6 @@
  */
 #include "net/net_int.h"
 
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
-
 #include <errno.h>
 #include <stdio.h>
 

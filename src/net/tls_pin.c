@@ -2,9 +2,6 @@
 /* net/tls_pin.c - a server known by its public key: "sha256:" and the hash of the SPKI */
 #include "net/net_int.h"
 
-#include <openssl/evp.h>
-#include <openssl/x509.h>
-
 static bool
 from_hex(lw_span s, unsigned char pin[LW_PIN_BYTES])
 {

@@ -7,12 +7,6 @@
  */
 #include "net/net_int.h"
 
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509v3.h>
-
 #include <arpa/inet.h>
 
 #define HOUR_S 3600L

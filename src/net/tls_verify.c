@@ -7,8 +7,6 @@
  */
 #include "net/net_int.h"
 
-#include <openssl/x509v3.h>
-
 #include <arpa/inet.h>
 #include <stdio.h>
 
