@@ -20,10 +20,12 @@
 
 enum { MESSAGES_MAX = 8, RCPTS_MAX = 24, PIPE_MAX = 65536 };
 
-/* ---- chance (splitmix64) ------------------------------------------------------------ */
+/* ---- chance: given octets while they last (a fuzzer's), then splitmix64 ---------------- */
 
 typedef struct dice {
     uint64_t state;
+    const unsigned char *octets;
+    size_t n_octets;
 } dice;
 
 uint64_t dice_roll(dice *d);
@@ -79,6 +81,8 @@ typedef struct plan {
 } plan;
 
 void plan_init(plan *p, uint64_t seed);
+/** plan_init_from - the same, with octets instead of chance while they last; borrowed */
+void plan_init_from(plan *p, const unsigned char *octets, size_t n);
 void plan_deinit(plan *p);
 /** plan_set_body - these octets, and what they must become */
 void plan_set_body(plan_message *m, const char *octets, size_t n, bool is_binary);

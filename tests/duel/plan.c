@@ -17,6 +17,15 @@ dice_roll(dice *d)
 unsigned
 dice_below(dice *d, unsigned n)
 {
+    unsigned value = 0;
+
+    if (d->n_octets > 0) {
+        for (unsigned left = n; left > 1 && d->n_octets > 0; left >>= 8) {
+            value = value << 8 | *d->octets++;
+            d->n_octets--;
+        }
+        return value % n;
+    }
     return (unsigned)(dice_roll(d) % n);
 }
 
@@ -86,7 +95,7 @@ body_length(dice *d)
     case 2:
     case 3: return dice_below(d, 6);
     case 4: return dice_below(d, 6000);
-    case 5: return dice_chance(d, 10) ? 200000 : 3000;
+    case 5: return d->octets == NULL && dice_chance(d, 10) ? 200000 : 3000;
     default: return dice_below(d, 300);
     }
 }
@@ -239,14 +248,11 @@ draw_server(plan *p, dice *d)
     o->max_errors = dice_chance(d, 10) ? 1 + dice_below(d, 5) : 0;
 }
 
-void
-plan_init(plan *p, uint64_t seed)
+static void
+draw_round(plan *p)
 {
     dice *d = &p->dice;
 
-    memset(p, 0, sizeof *p);
-    p->seed = seed;
-    d->state = seed;
     draw_client(p, d);
     draw_server(p, d);
     p->uses_tls = p->uses_tls && !p->server.tls_active;
@@ -266,6 +272,25 @@ plan_init(plan *p, uint64_t seed)
     p->cut_after_ends = dice_chance(d, 6) ? 1 + dice_below(d, 3) : 0;
     p->cut = dice_below(d, 4);
     p->cut_loses = dice_chance(d, 2);
+}
+
+void
+plan_init(plan *p, uint64_t seed)
+{
+    *p = (plan){ .seed = seed, .dice = { .state = seed } };
+    draw_round(p);
+}
+
+void
+plan_init_from(plan *p, const unsigned char *octets, size_t n)
+{
+    *p = (plan){ .dice = { .octets = octets, .n_octets = n } };
+    draw_round(p);
+    /* a fuzzer needs many rounds more than it needs long ones */
+    for (int i = 0; i < 2; i++)
+        p->pipe_cap[i] = p->pipe_cap[i] < 100 ? 100 : p->pipe_cap[i];
+    p->piece_max = p->piece_max < 50 ? 50 : p->piece_max;
+    p->lateness = p->lateness > 2 ? 2 : p->lateness;
 }
 
 void
