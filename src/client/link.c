@@ -238,6 +238,15 @@ read_some(lw_link *l)
         lost(l);
 }
 
+/* Nothing can be written any more: what the server said before it went (a 421) is the reason. */
+static void
+hear_last_words(lw_link *l)
+{
+    read_some(l);
+    if (l->in_len == 0 && !l->is_over)
+        lost(l);
+}
+
 /* false: there was nothing to write after all */
 static bool
 write_some(lw_link *l)
@@ -251,7 +260,7 @@ write_some(lw_link *l)
         return (lw_smtp_want(l->engine) & LW_WANT_EVENT) != 0;
     rc = lw_conn_write(l->conn, v, count, &n);
     if (rc < 0) {
-        lost(l);
+        hear_last_words(l);
         return true;
     }
     l->is_write_blocked = rc == LW_AGAIN;

@@ -136,6 +136,35 @@ test_session__mailmax_reached_new_session(void **state)
     assert_int_equal(p.connections, 3);
 }
 
+/* The server says why it goes, and goes, while megabytes are on their way to it: the write fails,
+ * and the reason is what it said, not "broken pipe". */
+static void
+test_send__server_hangs_up_in_the_data_last_words_are_heard(void **state)
+{
+    static char big[8 << 20];
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX,
+               .mail_reply = "421 4.3.2 the disk is full\r\n" };
+    lw_message *m = compose("bob@example.org");
+    lw_report *r = NULL;
+    target t;
+
+    (void)state;
+    memset(big, 'x', sizeof big);
+    assert_int_equal(lw_message_attach_memory(m, big, sizeof big, NULL), LW_OK);
+    for (int round = 0; round < 20; round++) {
+        peer_start(&p);
+        aim(&t, p.port);
+        assert_true(lw_send_with(&t.opts, m, &r) < 0);
+        peer_stop(&p);
+        assert_int_equal(p.stored, 0);
+        assert_int_equal(lw_report_error(r)->reply_code, 421);
+        assert_non_null(strstr(lw_report_text(r), "the disk is full"));
+        assert_int_equal(lw_report_exit_code(r), 75);
+        lw_report_free(r);
+    }
+    lw_message_free(m);
+}
+
 static int
 count_message(void *ctx, const lw_captured *m, const char **text)
 {
@@ -436,6 +465,7 @@ main(void)
         cmocka_unit_test(test_session__many_messages_one_connection),
         cmocka_unit_test(test_session__server_closes_when_idle_reconnects),
         cmocka_unit_test(test_session__mailmax_reached_new_session),
+        cmocka_unit_test(test_send__server_hangs_up_in_the_data_last_words_are_heard),
         cmocka_unit_test(test_session__refused_recipient_leaves_it_usable),
         cmocka_unit_test(test_send__first_server_unusable_next_is_tried),
         cmocka_unit_test(test_send__refused_login_no_other_server),

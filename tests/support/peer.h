@@ -32,6 +32,7 @@ typedef struct peer {
     void *ctx;
     unsigned close_after;      /* messages in one connection, then it closes; 0 = no limit     */
     const char *auth_reply;    /* to AUTH and to what follows a 334                            */
+    const char *mail_reply;    /* to MAIL; then it hangs up, whatever is on its way            */
     int listener;
     uint16_t port;
     pthread_t thread;
@@ -162,6 +163,10 @@ peer_command(peer_talk *t, const char *line)
         return peer_say(t, t->p->ehlo);
     if (strncasecmp(line, "AUTH", 4) == 0)
         return peer_say(t, auth);
+    if (t->p->mail_reply != NULL && strncasecmp(line, "MAIL", 4) == 0) {
+        (void)peer_say(t, t->p->mail_reply);
+        return false;
+    }
     if (strcasecmp(line, "DATA") == 0)
         return peer_data(t);
     if (strncasecmp(line, "BDAT ", 5) == 0)
