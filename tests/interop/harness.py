@@ -11,7 +11,9 @@ import tempfile
 import unittest
 from urllib.parse import quote
 
-from fixture import Certificates, DOMAIN, PASSWORD, SIZE_LIMIT, Skip
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dkim"))
+import judges  # noqa: E402
+from fixture import Certificates, DOMAIN, PASSWORD, SIZE_LIMIT, Skip  # noqa: E402
 
 ANN, BOB, CAROL, ZOE = ("%s@%s" % (user, DOMAIN) for user in ("ann", "bob", "carol", "zoe"))
 NOBODY = "nosuch@" + DOMAIN
@@ -265,6 +267,27 @@ class CommonCases:
             self.assertEqual(parsed.get_body(("plain",)).get_content().rstrip("\n"),
                              "plain \u00fc")
             self.assertIn("<h1>Zo\u00eb</h1>", parsed.get_body(("html",)).get_content())
+
+    def test_dkim__signatures_are_good_after_the_trip(self):
+        options, records = [], {}
+        for kind in ("rsa", "ed25519"):
+            key = os.path.join(self.folder.name, kind + ".pem")
+            made = letterwing("dkim", "keygen", "--type", kind, key)
+            self.assertEqual(made.code, 0, made)
+            options += ["--dkim", "%s:%s:%s" % (DOMAIN, kind, key)]
+            records["%s._domainkey.%s" % (kind, DOMAIN)] = made.out.decode().strip()
+        trips = []
+        for args in ({"message": ready_message()}, {"to": (BOB, CAROL)}):
+            more = () if "message" in args else ("-s", "\u6d4b\u8bd5", "--text", ".\n\n", "--html",
+                                                 "<p>Zo\u00eb</p>", "-a", self.file("x.bin", HARD_BODY))
+            self.assert_result(self.send(*options, *more, **args), 0, "accepted")
+            [mail] = self.mailbox.take_mail("bob")
+            self.assertEqual(mail.count(b"DKIM-Signature: v=1;"), 2, mail)
+            trips.append(mail.replace(b"\n", b"\r\n"))
+        for judge in judges.dkimpy(), judges.mailauth():
+            if judge.why_not:
+                self.skipTest(judge.why_not)
+            self.assertEqual(judge.verify(trips, records), [["pass", "pass"]] * 2, judge)
 
     def test_probe__tells_what_the_server_offers(self):
         result = letterwing("probe", url(self.server, "submission", "ann"), "--ca",
