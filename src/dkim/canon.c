@@ -72,21 +72,47 @@ feed_simple(lw_dkim_body *b, lw_span s)
     b->after_cr = after_cr;
 }
 
-/* octets before the first SP, HTAB or CR; eight at a time, as most of a body is base64 */
+static bool
+is_special(char c)
+{
+    return is_wsp(c) || c == '\r';
+}
+
+/* From n on, where the first SP, HTAB or CR is: eight octets at a time.  The lowest bit of low is the
+ * first octet below 0x21; what borrows is above it. */
+static size_t
+find_special(lw_span s, size_t n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t v, low;
+
+    while (s.len - n >= sizeof v) {
+        memcpy(&v, s.ptr + n, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        v = __builtin_bswap64(v);
+#endif
+        if ((low = (v - ones * 0x21) & ~v & highs) == 0) {
+            n += sizeof v;
+            continue;
+        }
+        n += (size_t)__builtin_ctzll(low) / 8;
+        if (is_special(s.ptr[n]))
+            return n;
+        n++; /* another control */
+    }
+    while (n < s.len && !is_special(s.ptr[n]))
+        n++;
+    return n;
+}
+
+/* The octets at the beginning that stay as they are: no WSP, or single spaces between others. */
 static size_t
 run_length(lw_span s)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    size_t n = 0;
-    uint64_t v;
+    size_t n = find_special(s, 0);
 
-    for (; s.len - n >= sizeof v; n += sizeof v) {
-        memcpy(&v, s.ptr + n, sizeof v);
-        if (((v - ones * 0x21) & ~v & highs) != 0)
-            break; /* an octet below 0x21 */
-    }
-    while (n < s.len && !is_wsp(s.ptr[n]) && s.ptr[n] != '\r')
-        n++;
+    while (n > 0 && n + 1 < s.len && s.ptr[n] == ' ' && !is_special(s.ptr[n + 1]))
+        n = find_special(s, n + 1);
     return n;
 }
 

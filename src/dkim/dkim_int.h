@@ -38,8 +38,11 @@ LW_MUST_USE lw_code lw_dkim_hash_end(lw_dkim_hash *h,
                                      unsigned char digest[LW_DKIM_DIGEST]);
 
 /** A checksum that does not depend on how octets are split; against accidents, not forgers. */
+#define LW_DKIM_LANES 4
+
 typedef struct lw_dkim_sum {
-    uint64_t n, mixed, tail;
+    uint64_t n, lanes[LW_DKIM_LANES];
+    char tail[8]; /* n % 8 octets that are no word yet */
 } lw_dkim_sum;
 
 void lw_dkim_sum_add(lw_dkim_sum *s, lw_span octets);

@@ -84,7 +84,10 @@ lw_dkim_hash_end(lw_dkim_hash *h, unsigned char digest[LW_DKIM_DIGEST])
     return h->failed ? LW_ENOMEM : LW_OK; /* a digest has no other way to fail */
 }
 
-/* ---- checksum -------------------------------------------------------------------- */
+/* ---- checksum ---------------------------------------------------------------------- */
+
+/* Words of eight octets go round four lanes, so that no multiplication waits for the one before. */
+#define BLOCK (8 * LW_DKIM_LANES)
 
 static uint64_t
 mix(uint64_t sum, uint64_t word)
@@ -93,38 +96,52 @@ mix(uint64_t sum, uint64_t word)
     return sum ^ sum >> 32;
 }
 
+/* in this machine's order: a checksum leaves no process */
+static uint64_t
+load(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
 static void
 add_octet(lw_dkim_sum *s, char c)
 {
-    s->tail |= (uint64_t)(unsigned char)c << 8 * (s->n % 8);
-    if (++s->n % 8 == 0) {
-        s->mixed = mix(s->mixed, s->tail);
-        s->tail = 0;
-    }
+    uint64_t *lane = &s->lanes[s->n / 8 % LW_DKIM_LANES];
+
+    s->tail[s->n % 8] = c;
+    if (++s->n % 8 == 0)
+        *lane = mix(*lane, load(s->tail));
 }
 
 void
 lw_dkim_sum_add(lw_dkim_sum *s, lw_span octets)
 {
-    const unsigned char *p = (const unsigned char *)octets.ptr;
+    const char *p = octets.ptr;
     size_t n = octets.len;
+    uint64_t a, b, c, d;
 
-    for (; n > 0 && s->n % 8 != 0; n--)
-        add_octet(s, (char)*p++);
-    for (; n >= 8; n -= 8, p += 8, s->n += 8) {
-        uint64_t word = 0;
-        for (int i = 0; i < 8; i++) /* one load where octets are in this order anyway */
-            word |= (uint64_t)p[i] << 8 * i;
-        s->mixed = mix(s->mixed, word);
+    for (; n > 0 && s->n % BLOCK != 0; n--)
+        add_octet(s, *p++);
+    a = s->lanes[0], b = s->lanes[1], c = s->lanes[2], d = s->lanes[3];
+    for (; n >= BLOCK; n -= BLOCK, p += BLOCK, s->n += BLOCK) {
+        a = mix(a, load(p));
+        b = mix(b, load(p + 8));
+        c = mix(c, load(p + 16));
+        d = mix(d, load(p + 24));
     }
+    s->lanes[0] = a, s->lanes[1] = b, s->lanes[2] = c, s->lanes[3] = d;
     for (; n > 0; n--)
-        add_octet(s, (char)*p++);
+        add_octet(s, *p++);
 }
 
 bool
 lw_dkim_sum_eq(const lw_dkim_sum *a, const lw_dkim_sum *b)
 {
-    return a->n == b->n && a->mixed == b->mixed && a->tail == b->tail;
+    return a->n == b->n && memcmp(a->lanes, b->lanes, sizeof a->lanes) == 0 &&
+           memcmp(a->tail, b->tail, a->n % 8) == 0;
 }
 
 /* ---- errors ---------------------------------------------------------------------- */

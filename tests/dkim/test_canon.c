@@ -222,24 +222,24 @@ test_hash__limit_on_both_sides(void **state)
 static void
 test_sum__same_for_any_split_other_for_any_change(void **state)
 {
-    char text[67];
-    lw_dkim_sum whole = { 0 };
+    char text[167];
+    lw_dkim_sum whole = { .n = 0 };
     test_random r = { 7 };
 
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (char)test_next(&r, 256);
     lw_dkim_sum_add(&whole, (lw_span){ text, sizeof text });
     for (size_t cut = 0; cut <= sizeof text; cut++) {
-        lw_dkim_sum s = { 0 };
+        lw_dkim_sum s = { .n = 0 };
         lw_dkim_sum_add(&s, (lw_span){ text, cut });
         lw_dkim_sum_add(&s, (lw_span){ text + cut, sizeof text - cut });
         assert_true(lw_dkim_sum_eq(&s, &whole));
-        s = (lw_dkim_sum){ 0 };
+        s = (lw_dkim_sum){ .n = 0 };
         lw_dkim_sum_add(&s, (lw_span){ text, cut });
         assert_true(lw_dkim_sum_eq(&s, &whole) == (cut == sizeof text));
     }
     for (size_t i = 0; i < sizeof text * 8; i++) {
-        lw_dkim_sum s = { 0 };
+        lw_dkim_sum s = { .n = 0 };
         text[i / 8] ^= (char)(1 << i % 8);
         lw_dkim_sum_add(&s, (lw_span){ text, sizeof text });
         assert_false(lw_dkim_sum_eq(&s, &whole));
