@@ -246,6 +246,7 @@ LW_API void lw_smtp_sent(lw_smtp *e, size_t n);
  * LW_AGAIN   take the waiting event with lw_smtp_next() first, then feed the rest
  * LW_EPROTO  the reply breaks the grammar, or bytes follow the 220 of STARTTLS: closed
  * LW_ELIMIT  reply longer than opts.max_reply_bytes: closed
+ * LW_EREPLY  the server ended the session with a 421, or with a refusal out of turn: closed
  * LW_EUSAGE  the engine is closed
  * After an error the waiting events (RCPT and DONE of what was under way, CLOSED) tell the
  * rest.  Never blocks, allocates, reads the clock or calls back.
