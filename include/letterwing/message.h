@@ -110,6 +110,26 @@ LW_API lw_code lw_message_attach_memory(lw_message *m, const void *data, size_t 
  *  memory is borrowed until the message is freed. */
 LW_API lw_code lw_message_raw_file(lw_message *m, const char *path);
 LW_API lw_code lw_message_raw_memory(lw_message *m, const void *data, size_t len);
+/** lw_message_raw_fd - the same from an open regular file, read from its first octet whatever its
+ *  position; the descriptor is borrowed until the message is freed */
+LW_API lw_code lw_message_raw_fd(lw_message *m, int fd);
+
+/**
+ * lw_addresses_complete - give the bare names of an address list a domain
+ *
+ * @list    an RFC 5322 list as it stands in a header or on a command line, folded or not
+ * @domain  "example.com" is put behind each member without an @ ("root" becomes
+ *          "root@example.com"); one with an @ takes its place ("root" becomes "ann@example.com")
+ * @out     out: the list, NUL-terminated, all other octets as they were; free it with lw_free()
+ * @n       out, may be NULL: how many members there are; 0 for "undisclosed-recipients:;"
+ *
+ * A member of several words without < is left as it is, and so is everything behind a quote or
+ * comment that does not end: the calls that take a list say what is wrong with it.
+ * LW_OK; LW_EUSAGE: no domain, a line break in it, or a NUL in the list; LW_ELIMIT: more than
+ * 64 MiB; LW_ENOMEM.  Linear in the length.  Source: RFC 6409 4.2 (who submits completes).
+ */
+LW_API LW_MUST_USE lw_code lw_addresses_complete(lw_span list, const char *domain, char **out,
+                                                 size_t *n);
 
 /** lw_message_dkim - sign the message with this signer whenever it is sent or written; NULL = do
  *  not.  Borrowed until the message is freed; one signer may serve many messages of a thread.

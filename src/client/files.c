@@ -153,6 +153,93 @@ lw_message_raw_file(lw_message *m, const char *path)
     return rc;
 }
 
+/* ---- a descriptor of the caller's --------------------------------------------------------------- */
+
+typedef struct descriptor {
+    const lw_alloc *alloc;
+    int fd;
+    uint64_t pos;
+} descriptor;
+
+static lw_code
+fail_fd(const descriptor *d, const char *what, int os_err, lw_error *err)
+{
+    char text[128] = "";
+
+    lw_fail(err, LW_ESOURCE, LW_STAGE_COMPOSE, "descriptor %d: %s%s%s", d->fd, what,
+            os_err != 0 ? ": " : "",
+            os_err != 0 ? strerror_r(os_err, text, sizeof text) : "");
+    if (err != NULL)
+        err->os_err = os_err;
+    return LW_ESOURCE;
+}
+
+static lw_code
+open_fd(void *ctx, uint64_t *size, lw_error *err)
+{
+    descriptor *d = ctx;
+    struct stat st;
+
+    if (fstat(d->fd, &st) != 0)
+        return fail_fd(d, "cannot be read", errno, err);
+    if (!S_ISREG(st.st_mode))
+        return fail_fd(d, "is no regular file", 0, err);
+    d->pos = 0;
+    *size = (uint64_t)st.st_size;
+    return LW_OK;
+}
+
+static lw_code
+read_fd(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err)
+{
+    descriptor *d = ctx;
+    ssize_t got;
+
+    do
+        got = pread(d->fd, buf, cap, (off_t)d->pos);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return fail_fd(d, "cannot be read", errno, err);
+    d->pos += (uint64_t)got;
+    *n = (size_t)got;
+    return LW_OK;
+}
+
+static void
+close_fd(void *ctx)
+{
+    (void)ctx; /* it is the caller's */
+}
+
+static void
+free_fd(void *ctx)
+{
+    descriptor *d = ctx;
+
+    lw_release(d->alloc, d);
+}
+
+lw_code
+lw_message_raw_fd(lw_message *m, int fd)
+{
+    descriptor *d;
+    lw_error err;
+    lw_code rc;
+
+    if (m == NULL)
+        return LW_EUSAGE;
+    if ((d = lw_malloc(lw_message_alloc(m), sizeof *d)) == NULL) {
+        lw_fail(&err, LW_ENOMEM, LW_STAGE_COMPOSE, "out of memory");
+        return lw_message_fail(m, &err);
+    }
+    *d = (descriptor){ lw_message_alloc(m), fd, 0 };
+    rc = lw_message_raw_source(m, (lw_source){ open_fd, read_fd, close_fd, free_fd, d },
+                               "the message");
+    if (rc < 0)
+        free_fd(d);
+    return rc;
+}
+
 /* ---- the message as octets ---------------------------------------------------------------------- */
 
 static lw_code
