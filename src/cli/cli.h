@@ -68,6 +68,7 @@ int cli_probe(int argc, char **argv);
 int cli_talk(int argc, char **argv);
 int cli_sink(int argc, char **argv);
 int cli_dkim(int argc, char **argv);
+int cli_sendmail(int argc, char **argv);
 int cli_bounce(int argc, char **argv);
 int cli_lint(int argc, char **argv);
 
@@ -85,11 +86,20 @@ char *cli_copy(const char *s);
 int cli_one_url(const cli_page *page, cli_list *positional, char **url);
 /** cli_hide_url_password - a copy of url; its password in the original memory is overwritten */
 char *cli_hide_url_password(char *url);
+/** cli_url_has_user - a user stands in the URL, and whether a password does; url may be NULL */
+bool cli_url_has_user(const char *url, bool *has_password);
 /** cli_is - the n octets at s are this word, ASCII letters of either case */
 bool cli_is(const char *s, size_t n, const char *word);
 /** cli_check_word - a value that goes into a command must hold no control characters (NULL is
  *  fine); CLI_GO_ON or EX_USAGE */
 int cli_check_word(const char *option, const char *value);
+/** cli_parse_dsn - "success,failure" -> LW_NOTIFY_* bits; false if a word is unknown or never is
+ *  not alone */
+bool cli_parse_dsn(const char *s, unsigned *bits);
+/** cli_parse_ret - "full" or "hdrs"; false for another word */
+bool cli_parse_ret(const char *s, lw_ret *ret);
+/** cli_parse_seconds - "1.5" -> 1500 ms; false if it is no number above 0 */
+bool cli_parse_seconds(const char *s, uint64_t *ms);
 /** cli_nearest - the candidate that word was probably meant to be, NULL = none is near */
 const char *cli_nearest(const char *word, const char *const *candidates, size_t n);
 
@@ -165,6 +175,7 @@ typedef struct cli_connection {
     const char *user, *password_from, *auth, *ca, *cert, *key, *pin, *ehlo, *transcript_path;
     uint64_t timeout_ms;
     int verbose;
+    bool is_unattended; /* nobody is asked for a password */
     char *password;
     cli_transcript transcript;
     lw_cancel *cancel;

@@ -31,9 +31,8 @@ catch_signals(cli_connection *c)
     return CLI_GO_ON;
 }
 
-/* the user part of a URL is there, and whether a password follows it */
-static bool
-url_has_user(const char *url, bool *has_password)
+bool
+cli_url_has_user(const char *url, bool *has_password)
 {
     const char *start = url == NULL ? NULL : strstr(url, "://"), *end, *colon;
 
@@ -58,7 +57,7 @@ needs_no_password(const cli_connection *c)
 static int
 get_password(cli_connection *c, const char *url)
 {
-    bool url_password, url_user = url_has_user(url, &url_password);
+    bool url_password, url_user = cli_url_has_user(url, &url_password);
 
     if (c->password_from != NULL) {
         if (c->user == NULL && !url_user)
@@ -71,6 +70,9 @@ get_password(cli_connection *c, const char *url)
         return CLI_GO_ON;
     if (url_password)
         return CLI_GO_ON; /* --user overrides the name only */
+    if (c->is_unattended)
+        return cli_error(EX_CONFIG, "no password for %s: add password-from",
+                         c->user != NULL ? c->user : "the URL's user");
     return cli_ask_password(c->user != NULL ? c->user : "the URL's user", &c->password);
 }
 

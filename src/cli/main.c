@@ -16,6 +16,7 @@ static const cli_command commands[] = {
     { "lint", cli_lint, "say what receivers will hold against a message" },
     { "bounce", cli_bounce, "say what a delivery report reports" },
     { "dkim", cli_dkim, "make keys, sign messages, check signatures" },
+    { "sendmail", cli_sendmail, "take the place of sendmail(8)" },
     { "help", help, "explain a command" },
     { "version", version, "print the version" },
 };
@@ -71,9 +72,12 @@ version(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const cli_command *c;
 
     signal(SIGPIPE, SIG_IGN); /* a closed standard output is an error like a full one */
+    if (argc > 0 && strcmp(slash != NULL ? slash + 1 : argv[0], "sendmail") == 0)
+        return cli_finish(cli_sendmail(argc, argv));
     if (argc < 2)
         return cli_error(EX_USAGE, "no command given: see letterwing --help");
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)

@@ -159,6 +159,12 @@ parse_milli(const char *s, uint64_t *out)
     return has_digit && *out > 0;
 }
 
+bool
+cli_parse_seconds(const char *s, uint64_t *ms)
+{
+    return parse_milli(s, ms) && *ms <= 4000000000u;
+}
+
 static int
 bad_value(const cli_page *page, const cli_option *o, const char *value, const char *what)
 {
@@ -198,7 +204,7 @@ store(const cli_page *page, const cli_option *o, void *target, char *value)
         *(uint64_t *) slot = milli / 1000;
         return CLI_GO_ON;
     case CLI_SECONDS:
-        if (!parse_milli(value, slot) || *(uint64_t *) slot > 4000000000u)
+        if (!cli_parse_seconds(value, slot))
             return bad_value(page, o, value, "a number of seconds above 0");
         return CLI_GO_ON;
     case CLI_HEADING:

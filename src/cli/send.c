@@ -63,41 +63,13 @@ static const cli_page page = {
     "      bob@example.org\n"
 };
 
-/* "success,failure" -> bits; false if a word is unknown or never is not alone */
-static bool
-parse_dsn(const char *s, unsigned *bits)
-{
-    static const struct {
-        const char *word;
-        unsigned bit;
-    } words[] = { { "never", LW_NOTIFY_NEVER }, { "success", LW_NOTIFY_SUCCESS },
-                  { "failure", LW_NOTIFY_FAILURE }, { "delay", LW_NOTIFY_DELAY } };
-
-    *bits = 0;
-    for (size_t n; *s != '\0'; s += n + (s[n] == ',')) {
-        size_t i = 0;
-
-        n = strcspn(s, ",");
-        while (i < CLI_COUNT_OF(words) && !cli_is(s, n, words[i].word))
-            i++;
-        if (i == CLI_COUNT_OF(words))
-            return false;
-        *bits |= words[i].bit;
-    }
-    return *bits != 0 && (*bits == LW_NOTIFY_NEVER || !(*bits & LW_NOTIFY_NEVER));
-}
-
 static int
 fill_wishes(const cli_send_args *a, lw_send_opts *o)
 {
-    if (a->dsn != NULL && !parse_dsn(a->dsn, &o->notify))
+    if (a->dsn != NULL && !cli_parse_dsn(a->dsn, &o->notify))
         return cli_error(EX_USAGE, "send: --dsn \"%s\" is not never, or some of success, "
                                    "failure, delay", a->dsn);
-    if (a->ret != NULL && cli_is(a->ret, strlen(a->ret), "full"))
-        o->ret = LW_RET_FULL;
-    else if (a->ret != NULL && cli_is(a->ret, strlen(a->ret), "hdrs"))
-        o->ret = LW_RET_HDRS;
-    else if (a->ret != NULL)
+    if (a->ret != NULL && !cli_parse_ret(a->ret, &o->ret))
         return cli_error(EX_USAGE, "send: --ret \"%s\" is neither full nor hdrs", a->ret);
     o->envid = a->envid;
     o->require_tls = a->require_tls;
