@@ -42,6 +42,9 @@ lw_span lw_span_trim(lw_span s);
 bool lw_span_token(lw_span *rest, char sep, lw_span *token);
 /** lw_span_uint - decimal digits only, the whole span, at most max; false otherwise */
 bool lw_span_uint(lw_span s, uint64_t max, uint64_t *value);
+#define LW_UINT_DIGITS 20
+/** lw_uint_write - n in decimal at dst, not NUL-terminated; gives the number of digits */
+size_t lw_uint_write(char dst[LW_UINT_DIGITS], uint64_t n);
 /** lw_span_find - index of the first c, or s.len */
 size_t lw_span_find(lw_span s, char c);
 /** lw_span_dup - NUL-terminated copy, NULL when out of memory */

@@ -97,14 +97,9 @@ lw_buf_add_char(lw_buf *b, char c)
 void
 lw_buf_add_uint(lw_buf *b, uint64_t n)
 {
-    char digits[20];
-    size_t i = sizeof digits;
+    char digits[LW_UINT_DIGITS];
 
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    lw_buf_add(b, (lw_span){ digits + i, sizeof digits - i });
+    lw_buf_add(b, (lw_span){ digits, lw_uint_write(digits, n) });
 }
 
 void

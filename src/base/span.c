@@ -77,6 +77,20 @@ lw_span_uint(lw_span s, uint64_t max, uint64_t *value)
 }
 
 size_t
+lw_uint_write(char dst[LW_UINT_DIGITS], uint64_t n)
+{
+    char digits[LW_UINT_DIGITS];
+    size_t i = sizeof digits;
+
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(dst, digits + i, sizeof digits - i);
+    return sizeof digits - i;
+}
+
+size_t
 lw_span_find(lw_span s, char c)
 {
     const char *p = s.len > 0 ? memchr(s.ptr, c, s.len) : NULL;

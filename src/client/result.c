@@ -212,19 +212,62 @@ lw_report_outcome(const lw_report *r)
     return t.n[LW_OUTCOME_ACCEPTED] > 0 ? "partial" : lw_outcome_name(t.worst->outcome);
 }
 
+/* A text of a fixed size that grows by pieces; what does not fit is cut.  Every message that is
+ * accepted gets one, and printf took as long for it as all the rest of a report. */
+typedef struct sentence {
+    char *dst;
+    size_t cap, len;
+} sentence;
+
 static void
-write_reply(char *dst, size_t cap, const lw_result *one)
+say(sentence *s, lw_span text)
+{
+    size_t room = s->cap - 1 - s->len;
+
+    if (text.len > room)
+        text.len = room;
+    memcpy(s->dst + s->len, text.ptr, text.len);
+    s->len += text.len;
+    s->dst[s->len] = '\0';
+}
+
+static void
+say_number(sentence *s, uint64_t n)
+{
+    char digits[LW_UINT_DIGITS];
+
+    say(s, (lw_span){ digits, lw_uint_write(digits, n) });
+}
+
+/* the code, the enhanced code and at most 299 octets of the text */
+static void
+say_reply(sentence *s, const lw_result *one)
 {
     char text[300];
 
+    if (one->code != 0) {
+        say_number(s, (uint64_t)one->code);
+        say(s, LW_LIT(" "));
+    }
+    if (one->code != 0 && one->enhanced.klass != 0) {
+        say_number(s, one->enhanced.klass);
+        say(s, LW_LIT("."));
+        say_number(s, one->enhanced.subject);
+        say(s, LW_LIT("."));
+        say_number(s, one->enhanced.detail);
+        say(s, LW_LIT(" "));
+    }
     lw_print_safe(text, sizeof text, lw_span_str(one->text));
-    if (one->code == 0)
-        snprintf(dst, cap, "%s", text);
-    else if (one->enhanced.klass == 0)
-        snprintf(dst, cap, "%d %s", one->code, text);
-    else
-        snprintf(dst, cap, "%d %u.%u.%u %s", one->code, one->enhanced.klass,
-                 one->enhanced.subject, one->enhanced.detail, text);
+    say(s, lw_span_str(text));
+}
+
+/* the server's name, at most 200 octets of it */
+static lw_span
+server_name(const lw_report *r)
+{
+    lw_span name = lw_span_str(r->server.host != NULL ? r->server.host : "the server");
+
+    return (lw_span){ name.ptr, name.len < 200 ? name.len : 200 };
 }
 
 /* the failure is a refusal by the server: which recipient, where, and what it said */
@@ -232,14 +275,15 @@ static void
 judge_refusal(lw_report *r, const tally *t)
 {
     const lw_result *one = t->worst;
-    char said[360], many[80] = "";
+    char said[360] = "", many[80] = "";
+    lw_span name = server_name(r);
 
-    write_reply(said, sizeof said, one);
+    say_reply(&(sentence){ said, sizeof said, 0 }, one);
     if (r->n > 1)
         snprintf(many, sizeof many, "%zu of %zu recipients failed; ", t->failed, r->n);
-    lw_fail(&r->error, LW_EREPLY, one->stage, "%s%.200s was %s by %.200s%s: %s%s", many,
-            one->address, lw_outcome_name(one->outcome),
-            r->server.host != NULL ? r->server.host : "the server", where(one->stage), said,
+    lw_fail(&r->error, LW_EREPLY, one->stage, "%s%.200s was %s by %.*s%s: %s%s", many,
+            one->address, lw_outcome_name(one->outcome), (int)name.len, name.ptr,
+            where(one->stage), said,
             one->outcome == LW_OUTCOME_DEFERRED ? ": try again later" : "");
     r->error.retry = one->outcome == LW_OUTCOME_DEFERRED ? LW_RETRY_LATER : LW_RETRY_NO;
     r->error.reply_code = one->code;
@@ -249,13 +293,17 @@ judge_refusal(lw_report *r, const tally *t)
 static void
 tell_success(lw_report *r)
 {
-    char said[360] = "";
+    sentence s = { r->text, sizeof r->text, 0 };
 
-    if (r->has_reply)
-        write_reply(said, sizeof said, &r->reply);
-    snprintf(r->text, sizeof r->text, "accepted by %.200s for %zu recipient%s%s%s",
-             r->server.host != NULL ? r->server.host : "the server", r->n,
-             r->n == 1 ? "" : "s", said[0] != '\0' ? ": " : "", said);
+    say(&s, LW_LIT("accepted by "));
+    say(&s, server_name(r));
+    say(&s, LW_LIT(" for "));
+    say_number(&s, r->n);
+    say(&s, r->n == 1 ? LW_LIT(" recipient") : LW_LIT(" recipients"));
+    if (!r->has_reply)
+        return;
+    say(&s, LW_LIT(": "));
+    say_reply(&s, &r->reply);
 }
 
 void

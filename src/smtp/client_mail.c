@@ -315,12 +315,23 @@ chunk_is_out(lw_smtp *e, slot *s)
 }
 
 /* RFC 3030 2: one chunk for each span of the body; it announces its own length */
+/* BDAT for the chunk that the pump holds, written where commands are written */
+static lw_span
+bdat(lw_smtp *e)
+{
+    const lw_span end = e->pump.is_last ? LW_LIT(" LAST\r\n") : LW_LIT("\r\n");
+    char *at = e->cmd + e->cmd_len;
+    size_t n = sizeof "BDAT " - 1;
+
+    memcpy(at, "BDAT ", n);
+    n += lw_uint_write(at + n, lw_pump_length(&e->pump));
+    memcpy(at + n, end.ptr, end.len);
+    return (lw_span){ at, n + end.len };
+}
+
 static void
 make_chunk(lw_smtp *e, slot *s)
 {
-    char *at = e->cmd + e->cmd_len;
-    int n;
-
     if (s->is_failed) {
         leave_slot(e, s);
         return;
@@ -331,10 +342,7 @@ make_chunk(lw_smtp *e, slot *s)
     }
     if (!pull(e, s))
         return;
-    n = snprintf(at, CMD_LONGEST, "BDAT %llu%s\r\n",
-                 (unsigned long long)lw_pump_length(&e->pump),
-                 e->pump.is_last ? " LAST" : "");
-    lw_smtp_out_text(e, (lw_span){ at, (size_t)n });
+    lw_smtp_out_text(e, bdat(e));
     if (!piece_is_left(e))
         chunk_is_out(e, s);
 }

@@ -219,9 +219,9 @@ add_int(line *l, int64_t v)
 static void
 add_uint(line *l, uint64_t v)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%llu", (unsigned long long)v);
-    add(l, (lw_span){ digits, (size_t)n });
+    char digits[LW_UINT_DIGITS];
+
+    add(l, (lw_span){ digits, lw_uint_write(digits, v) });
 }
 
 static void

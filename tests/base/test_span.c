@@ -50,6 +50,22 @@ test_span__uint_stops_at_its_maximum(void **state)
 }
 
 static void
+test_uint__written_as_it_is_read(void **state)
+{
+    static const uint64_t cases[] = { 0, 9, 10, 99, 100, 4294967296u, UINT64_MAX - 1, UINT64_MAX };
+    char digits[LW_UINT_DIGITS];
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(cases); i++) {
+        uint64_t v = 1;
+        size_t n = lw_uint_write(digits, cases[i]);
+        assert_true(lw_span_uint((lw_span){ digits, n }, UINT64_MAX, &v));
+        assert_true(v == cases[i]);
+        assert_true(n == 1 || digits[0] != '0');
+    }
+}
+
+static void
 test_span__line_ends_and_controls_are_found(void **state)
 {
     (void)state;
@@ -69,6 +85,7 @@ main(void)
         cmocka_unit_test(test_span__compare_ignores_ascii_case_only),
         cmocka_unit_test(test_span__token_gives_empty_last_member),
         cmocka_unit_test(test_span__uint_stops_at_its_maximum),
+        cmocka_unit_test(test_uint__written_as_it_is_read),
         cmocka_unit_test(test_span__line_ends_and_controls_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
