@@ -58,6 +58,18 @@ LW_API lw_code lw_message_envelope_from(lw_message *m, const char *address);
  *  added this way, to, cc and bcc are headers only */
 LW_API lw_code lw_message_envelope_to(lw_message *m, const char *address);
 
+/**
+ * lw_message_needs_smtputf8 - can only a server with SMTPUTF8 (RFC 6531) take it?
+ *
+ * @why  out, may be NULL: code LW_OK and a sentence that names the field and the address; empty
+ *       if it is not needed
+ *
+ * A domain that is not ASCII needs it only if libidn2 is missing or something else of the address
+ * is not ASCII: otherwise it is stored, shown and sent in its ASCII form (xn--...).  Of a ready
+ * message only what the calls added is looked at.
+ */
+LW_API bool lw_message_needs_smtputf8(const lw_message *m, lw_error *why);
+
 /** lw_message_subject - UTF-8 without controls, at most 1 MiB; encoded by RFC 2047 where needed;
  *  a later call replaces it.  LW_EMESSAGE: a line break, a control, or no UTF-8. */
 LW_API lw_code lw_message_subject(lw_message *m, const char *subject);

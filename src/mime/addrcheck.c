@@ -81,7 +81,7 @@ label_problem(lw_span label)
 {
     if (label.len == 0)
         return "two dots in a row, or a dot at an end of the domain";
-    if (label.len > 63)
+    if (label.len > 63 && lw_span_is_ascii(label)) /* of a U-label the ASCII form counts: idn.c */
         return "a part of the domain is longer than 63 octets";
     if (label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
         return "a part of the domain begins or ends with a hyphen";
@@ -102,7 +102,7 @@ lw_addr_domain_problem(lw_span d)
     if (d.len == 0)
         return "nothing after the @";
     /* [RFC5321 4.5.3.1.2] "The maximum total length of a domain name or number is 255 octets." */
-    if (d.len > 255)
+    if (d.len > LW_DOMAIN_MAX)
         return "the domain is longer than 255 octets";
     if (d.ptr[0] == '[')
         return literal_problem((lw_span){ d.ptr + 1, d.len - 2 });

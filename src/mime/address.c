@@ -245,6 +245,26 @@ domain_literal(parser *p)
     return fail(p, begin, "the ] is missing");
 }
 
+/* The domain behind the first len octets of addr holds U-labels.  With an ASCII local part its
+ * A-labels do, and no SMTPUTF8 is needed; else the address is UTF-8 anyway and stays readable. */
+static lw_code
+internationalized(parser *p, size_t begin, size_t len)
+{
+    lw_span domain = { p->addr.ptr + len, p->addr.len - len };
+    const char *problem;
+    lw_code rc;
+
+    lw_buf_reset(&p->local); /* used up: its memory takes the result */
+    rc = lw_idn_to_ascii(&p->local, domain, &problem);
+    if (rc == LW_EADDRESS)
+        return fail(p, begin, problem);
+    if (rc < 0 || rc == LW_DONE || !lw_span_is_ascii((lw_span){ p->addr.ptr, len }))
+        return rc < 0 ? rc : LW_OK;
+    p->addr.len = len;
+    lw_buf_add(&p->addr, lw_buf_span(&p->local));
+    return lw_buf_finish(&p->addr);
+}
+
 /* domain = dot-atom / domain-literal / obs-domain = atom *("." atom); appended to addr */
 static lw_code
 domain(parser *p)
@@ -273,8 +293,11 @@ domain(parser *p)
     }
     if (lw_buf_finish(&p->addr) < 0)
         return LW_ENOMEM;
-    const char *problem = lw_addr_domain_problem((lw_span){ p->addr.ptr + len, p->addr.len - len });
-    return problem == NULL ? LW_OK : fail(p, begin, problem);
+    lw_span whole = { p->addr.ptr + len, p->addr.len - len };
+    const char *problem = lw_addr_domain_problem(whole);
+    if (problem != NULL)
+        return fail(p, begin, problem);
+    return lw_span_is_ascii(whole) ? LW_OK : internationalized(p, begin, len);
 }
 
 /* the decoded local part goes to addr, in quotes if it must be */
@@ -438,8 +461,8 @@ parser_init(parser *p, const lw_alloc *alloc, lw_span in, const char *field, lw_
 {
     *p = (parser){ .in = in, .field = field, .err = err };
     lw_buf_init(&p->name, alloc, in.len);
-    lw_buf_init(&p->local, alloc, in.len);
-    lw_buf_init(&p->addr, alloc, in.len * 2 + 2);
+    lw_buf_init(&p->local, alloc, in.len + LW_DOMAIN_MAX);
+    lw_buf_init(&p->addr, alloc, in.len * 2 + 2 + LW_DOMAIN_MAX);
 }
 
 static void

@@ -82,6 +82,9 @@ lw_envelope *lw_rendering_envelope(lw_rendering *r);
 lw_body *lw_rendering_body(lw_rendering *r);
 /** lw_rendering_message_id - with <>; "" for a raw message that has none */
 const char *lw_rendering_message_id(const lw_rendering *r);
+/** lw_rendering_smtputf8 - does it need SMTPUTF8, and why: as lw_message_needs_smtputf8, of a ready
+ *  message too */
+bool lw_rendering_smtputf8(const lw_rendering *r, lw_error *why);
 /** lw_rendering_error - why the body's next failed (attachment shrank, read error), else LW_OK */
 const lw_error *lw_rendering_error(const lw_rendering *r);
 

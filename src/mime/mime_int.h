@@ -47,6 +47,11 @@ bool lw_addr_wants_quotes(lw_span local);
 /** lw_addr_domain_problem - NULL if RFC 5321 4.1.2 takes this domain or address literal, else
  *  what is wrong with it; static text */
 const char *lw_addr_domain_problem(lw_span domain);
+#define LW_DOMAIN_MAX 255 /* RFC 5321 4.5.3.1.2 */
+/** lw_idn_to_ascii - add the A-label form of a domain of at most LW_DOMAIN_MAX octets (idn.c).
+ *  LW_OK; LW_DONE: libidn2 is not there, nothing was added; LW_EADDRESS: *problem tells (static
+ *  text); LW_ENOMEM */
+LW_MUST_USE lw_code lw_idn_to_ascii(lw_buf *out, lw_span domain, const char **problem);
 
 /* ---- header fields: header.c (folding), words.c (RFC 2047), param.c (RFC 2231), date.c ----- */
 

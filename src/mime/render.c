@@ -399,27 +399,6 @@ ends_with_crlf(const lw_rendering *r)
     return memcmp(r->literal.ptr + r->literal.len - 2, "\r\n", 2) == 0;
 }
 
-static bool
-any_utf8_address(const lw_mailboxes *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        if (!lw_span_is_ascii(lw_span_str(l->items[i].addr)))
-            return true;
-    return false;
-}
-
-static bool
-header_wants_utf8(const lw_rendering *r)
-{
-    const lw_message *m = r->message;
-
-    for (size_t i = 0; i < m->n_customs; i++)
-        if (any_utf8_address(&m->customs[i].list))
-            return true;
-    return any_utf8_address(&m->from) || any_utf8_address(&m->to) || any_utf8_address(&m->cc)
-        || any_utf8_address(&m->reply_to) || !lw_span_is_ascii(lw_span_str(r->message_id));
-}
-
 lw_code
 lw_render_composed(lw_rendering *r, lw_error *err)
 {
@@ -438,6 +417,6 @@ lw_render_composed(lw_rendering *r, lw_error *err)
         return lw_buf_finish(&r->literal);
     if (!ends_with_crlf(r))
         lw_buf_add(c.b, LW_LIT("\r\n"));
-    r->envelope.needs_smtputf8 = header_wants_utf8(r);
+    r->envelope.needs_smtputf8 = lw_message_needs_smtputf8(r->message, NULL);
     return LW_OK;
 }

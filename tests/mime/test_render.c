@@ -212,7 +212,7 @@ test_envelope__utf8_known_to_be_needed(void **state)
     } rows[] = {
         { "Zoë <zoe@example.net>", "b@x.org", "s@x.org", false },
         { "ë@example.net", "b@x.org", "s@x.org", true },
-        { "a@example.net", "b@ä.org", "s@x.org", true },
+        { "a@example.net", "ä@x.org", "s@x.org", true },
         { "a@example.net", "b@x.org", "ß@x.org", true },
     };
     lw_render_opts o = test_opts(1);
@@ -265,7 +265,7 @@ test_message_id__right_side_is_froms_domain(void **state)
     } rows[] = {
         { "a@example.com", "@example.com>" },
         { "a@[192.0.2.1]", "@[192.0.2.1]>" },
-        { "a@ä.de", "@host.example>" },
+        { "ä@ä.de", "@host.example>" },
     };
     char seen[3][300];
 
