@@ -75,10 +75,27 @@ LW_API bool lw_message_needs_smtputf8(const lw_message *m, lw_error *why);
 LW_API lw_code lw_message_subject(lw_message *m, const char *subject);
 /** lw_message_text / _html - the body; both together become multipart/alternative.  UTF-8, any
  *  line ends; the last line gets an end; copied; a later call replaces it.  It leaves as 7bit if
- *  it is ASCII with lines of at most 998 octets, else as quoted-printable or base64, whichever
- *  is shorter.  LW_EMESSAGE: not UTF-8. */
+ *  it is ASCII with lines of at most 998 octets; else as 8bit where the server takes that, or as
+ *  quoted-printable or base64, whichever is shorter.  HTML alone gets a text made of it beside it
+ *  (lw_message_auto_text).  LW_EMESSAGE: not UTF-8. */
 LW_API lw_code lw_message_text(lw_message *m, const char *text);
 LW_API lw_code lw_message_html(lw_message *m, const char *html);
+/** lw_message_auto_text - shall HTML without a text get one?  (Links, lists, tables and quotations
+ *  stay readable.)  Yes, unless this says no. */
+LW_API lw_code lw_message_auto_text(lw_message *m, bool is_wanted);
+/** lw_message_flowed - write the text as format=flowed (RFC 3676): its paragraphs are broken at 72
+ *  columns and readers may wrap them anew.  No, unless this says yes. */
+LW_API lw_code lw_message_flowed(lw_message *m, bool is_wanted);
+/** lw_message_amp - an AMP body (text/x-amp-html) between text and HTML, one of which is needed */
+LW_API lw_code lw_message_amp(lw_message *m, const char *amp);
+/** lw_message_calendar - an invitation (RFC 5545, 6047): it becomes the last alternative of the body,
+ *  text/calendar with the METHOD that it holds, and the file invite.ics.  LW_EMESSAGE: it is not
+ *  UTF-8, no VCALENDAR, or has no METHOD. */
+LW_API lw_code lw_message_calendar(lw_message *m, const char *ics);
+/** lw_message_only_7bit - compose for servers without 8BITMIME and BINARYMIME, whatever this one
+ *  offers: then nobody on the way has to convert the message */
+LW_API lw_code lw_message_only_7bit(lw_message *m, bool is_wanted);
+
 /**
  * lw_message_header - add a header of the caller's own, after those that the composer writes
  *

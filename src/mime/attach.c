@@ -9,6 +9,7 @@
 #define NAME_LEN_MAX 1024
 #define TYPE_LEN_MAX 256
 #define CID_LEN_MAX 256
+#define MESSAGE_TYPE "message/rfc822"
 
 void
 lw_content_deinit(const lw_alloc *alloc, lw_content *c)
@@ -45,8 +46,9 @@ check_type(const char *type, lw_error *err)
         || lw_span_trim(s).ptr[lw_span_trim(s).len - 1] == ';')
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
                        "attachment type: \"%.60s\" is not of the form type/subtype", type);
-    /* [RFC2046 5.2.1] "No encoding other than "7bit", "8bit", or "binary" is permitted for the
-     * body of a "message/rfc822" entity." */
+    /* A message leaves as it is; of other composite types we cannot know how (RFC 2046 5). */
+    if (lw_span_eq_nocase(s, LW_LIT(MESSAGE_TYPE)))
+        return LW_OK;
     if (lw_span_starts_nocase(trimmed, LW_LIT("message/"))
         || lw_span_starts_nocase(trimmed, LW_LIT("multipart/")))
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "attachment type: %.60s must not be "
@@ -116,6 +118,9 @@ describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *
         return rc;
     a->is_inline = how->is_inline || how->cid != NULL;
     a->type = lw_strdup(alloc, how->type != NULL ? how->type : lw_mediatype_by_name(name));
+    a->has_type = how->type != NULL;
+    a->is_message = a->type != NULL
+        && lw_span_eq_nocase(lw_span_str(a->type), LW_LIT(MESSAGE_TYPE));
     if (name.len > 0 && (a->name = lw_span_dup(alloc, name)) == NULL)
         return LW_ENOMEM;
     if (label != NULL && (a->content.label = lw_strdup(alloc, label)) == NULL)

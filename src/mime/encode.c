@@ -13,6 +13,8 @@ lw_encoding_name(lw_encoding e)
 {
     switch (e) {
     case LW_ENCODING_7BIT: return "7bit";
+    case LW_ENCODING_8BIT: return "8bit";
+    case LW_ENCODING_BINARY: return "binary";
     case LW_ENCODING_QP: return "quoted-printable";
     case LW_ENCODING_BASE64: return "base64";
     }

@@ -20,6 +20,7 @@ static const struct {
     { "diff", "text/x-diff" },
     { "doc", "application/msword" },
     { "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
+    { "eml", "message/rfc822" },
     { "epub", "application/epub+zip" },
     { "flac", "audio/flac" },
     { "gif", "image/gif" },
@@ -96,7 +97,6 @@ lw_mediatype_by_name(lw_span name)
 
     while (dot > 0 && name.ptr[dot - 1] != '.' && name.ptr[dot - 1] != '/')
         dot--;
-    /* TODO(3): message/rfc822 for .eml, once such parts leave without base64 */
     if (dot > 0 && name.ptr[dot - 1] == '.')
         for (size_t i = 0; i < LW_COUNT(types); i++)
             if (lw_span_eq_nocase((lw_span){ name.ptr + dot, name.len - dot },

@@ -52,6 +52,9 @@ lw_message_free(lw_message *m)
     lw_release(&alloc, m->message_id);
     lw_release(&alloc, m->text.ptr);
     lw_release(&alloc, m->html.ptr);
+    lw_release(&alloc, m->amp.ptr);
+    lw_release(&alloc, m->calendar.ptr);
+    lw_release(&alloc, m->derived.ptr);
     for (size_t i = 0; i < m->n_customs; i++)
         lw_custom_deinit(&alloc, &m->customs[i]);
     lw_release(&alloc, m->customs);
@@ -89,8 +92,8 @@ lw_message_alloc(const lw_message *m)
 }
 
 /* a NULL argument is the caller's mistake, said with the field's name */
-static lw_code
-not_null(lw_message *m, const void *value, const char *field)
+lw_code
+lw_message_not_null(lw_message *m, const void *value, const char *field)
 {
     lw_error e;
 
@@ -106,7 +109,7 @@ static lw_code
 add_list(lw_message *m, lw_mailboxes *l, const char *list, const char *field)
 {
     lw_error e;
-    lw_code rc = not_null(m, list, field);
+    lw_code rc = lw_message_not_null(m, list, field);
 
     if (rc < 0)
         return rc;
@@ -125,7 +128,7 @@ lw_message_from(lw_message *m, const char *mailbox)
 {
     lw_mailboxes one;
     lw_error e;
-    lw_code rc = not_null(m, mailbox, "from");
+    lw_code rc = lw_message_not_null(m, mailbox, "from");
 
     if (rc < 0)
         return rc;
@@ -180,7 +183,7 @@ lw_message_envelope_from(lw_message *m, const char *address)
 {
     lw_error e;
     char *addr = NULL;
-    lw_code rc = not_null(m, address, "envelope-from");
+    lw_code rc = lw_message_not_null(m, address, "envelope-from");
 
     if (rc < 0)
         return rc;
@@ -199,7 +202,7 @@ lw_message_envelope_to(lw_message *m, const char *address)
 {
     lw_error e;
     char *addr = NULL;
-    lw_code rc = not_null(m, address, "envelope-to");
+    lw_code rc = lw_message_not_null(m, address, "envelope-to");
 
     if (rc < 0)
         return rc;
@@ -219,7 +222,7 @@ lw_message_subject(lw_message *m, const char *subject)
     lw_span s = lw_span_str(subject);
     lw_error e;
     char *copy = NULL;
-    lw_code rc = not_null(m, subject, "subject");
+    lw_code rc = lw_message_not_null(m, subject, "subject");
 
     if (rc < 0)
         return rc;
@@ -232,30 +235,6 @@ lw_message_subject(lw_message *m, const char *subject)
     if (rc >= 0)
         replace(m, &m->subject, copy);
     return lw_message_keep(m, rc, &e);
-}
-
-static lw_code
-set_text(lw_message *m, lw_text *t, const char *text, const char *field)
-{
-    lw_error e;
-    lw_code rc = not_null(m, text, field);
-
-    if (rc < 0)
-        return rc;
-    rc = lw_text_set(t, &m->alloc, lw_span_str(text), field, &e);
-    return lw_message_keep(m, rc, &e);
-}
-
-lw_code
-lw_message_text(lw_message *m, const char *text)
-{
-    return set_text(m, m == NULL ? NULL : &m->text, text, "text");
-}
-
-lw_code
-lw_message_html(lw_message *m, const char *html)
-{
-    return set_text(m, m == NULL ? NULL : &m->html, html, "html");
 }
 
 lw_code
@@ -313,7 +292,7 @@ lw_message_id(lw_message *m, const char *message_id)
     lw_span s = lw_span_trim(lw_span_str(message_id));
     lw_error e;
     char *copy = NULL;
-    lw_code rc = not_null(m, message_id, "message-id");
+    lw_code rc = lw_message_not_null(m, message_id, "message-id");
 
     if (rc < 0)
         return rc;

@@ -4,8 +4,9 @@
  *
  * No system calls: files, clock and randomness come in through lw_source and lw_render_opts.
  * The parts: address.c (RFC 5322 3.4), header.c (folding, RFC 2047, 2231), encode.c (quoted-
- * printable, base64 in lines), message.c (what the setters keep), render.c (message -> parts),
- * pull.c (parts -> spans), raw.c (a ready message), mediatype.c (file name -> type).
+ * printable, base64 in lines), message.c (what the setters keep), render.c (the header), parts.c
+ * and part.c (bodies and attachments), plain.c (text made of HTML, flowed text), pull.c (pieces ->
+ * spans), raw.c (a ready message), mediatype.c (file name -> type).
  */
 #ifndef LW_MIME_MIME_H
 #define LW_MIME_MIME_H
@@ -75,6 +76,11 @@ typedef struct lw_rendering lw_rendering;
  *  The message must live, unchanged, as long as the rendering. */
 LW_MUST_USE lw_code lw_rendering_new(lw_message *m, const lw_render_opts *opts, lw_rendering **out,
                                      lw_error *err);
+/** lw_rendering_fit - make it again for a peer that takes most: 8-bit text as it is, with binary
+ *  files too.  The rendering begins as 7bit.  Message-ID, Date and boundaries stay; envelope and
+ *  body keep their places, with a new body_type and size; rewound.  A ready message, and one with
+ *  lw_message_only_7bit(), stay as they are.  After a failure the rendering can only be freed. */
+LW_MUST_USE lw_code lw_rendering_fit(lw_rendering *r, lw_body_type most, lw_error *err);
 void lw_rendering_free(lw_rendering *r);
 /** lw_rendering_envelope - from, recipients (each address once), body_type, needs_smtputf8 */
 lw_envelope *lw_rendering_envelope(lw_rendering *r);

@@ -106,6 +106,8 @@ bool lw_date_ok(int64_t unix_s, int zone_minutes);
 
 typedef enum lw_encoding {
     LW_ENCODING_7BIT,
+    LW_ENCODING_8BIT,   /* lines as in 7bit, octets above 127 (RFC 6152)  */
+    LW_ENCODING_BINARY, /* anything (RFC 3030)                            */
     LW_ENCODING_QP,
     LW_ENCODING_BASE64,
 } lw_encoding;
@@ -133,9 +135,13 @@ size_t lw_qp_encode(lw_qp *q, lw_span text, char *dst, size_t cap);
 typedef struct lw_text {
     char *ptr;   /* NULL = not set */
     size_t len;
-    lw_encoding encoding;
-    uint64_t encoded_size;
+    bool is_7bit, is_8bit;        /* can leave so; 7bit is 8bit too            */
+    uint64_t qp_size;             /* both 0 if it is 7bit: never asked for then */
+    uint64_t base64_size;
 } lw_text;
+/** lw_text_encoding - how it leaves for a peer that takes most */
+lw_encoding lw_text_encoding(const lw_text *t, lw_body_type most);
+uint64_t lw_text_encoded_size(const lw_text *t, lw_encoding e);
 /** lw_text_set - copy UTF-8 with any line ends; it gets CRLF line ends, also the last */
 LW_MUST_USE lw_code lw_text_set(lw_text *t, const lw_alloc *alloc, lw_span s, const char *field,
                                 lw_error *err);
@@ -164,6 +170,8 @@ typedef struct lw_attached {
     lw_content content;
     char *name, *type, *cid; /* name and cid may be NULL */
     bool is_inline;
+    bool is_message;         /* message/rfc822, if it turns out to be one       */
+    bool has_type;           /* the caller said so: then it must be one         */
 } lw_attached;
 
 typedef struct lw_list_of_attached {
@@ -180,7 +188,11 @@ struct lw_message {
     bool has_date;
     int64_t date_s;
     int zone_minutes;
-    lw_text text, html;
+    lw_text text, html, amp, calendar;
+    lw_text derived;            /* from html, or text flowed; see lw_message_plain_text */
+    bool has_derived;
+    bool is_flowed, has_no_auto_text, is_7bit;
+    char calendar_method[24];
     lw_custom *customs;
     size_t n_customs, cap_customs;
     lw_list_of_attached attached;
@@ -194,6 +206,15 @@ struct lw_message {
 bool lw_array_room(const lw_alloc *alloc, void **items, size_t n, size_t *cap, size_t size);
 /** lw_message_keep - remember a setter's failure if it is the first; returns rc */
 lw_code lw_message_keep(lw_message *m, lw_code rc, const lw_error *err);
+/** lw_message_plain_text - the text/plain body: as set, flowed, or made from the HTML (plain.c); not
+ *  set if there is none.  Made when first asked for. */
+LW_MUST_USE lw_code lw_message_plain_text(lw_message *m, const lw_text **out, lw_error *err);
+/** lw_html_to_text - HTML as plain text (html_text.c); linear, any octets */
+void lw_html_to_text(lw_buf *out, lw_span html);
+/** lw_text_flow - canonical text as format=flowed (flowed.c, RFC 3676) */
+void lw_text_flow(lw_buf *out, lw_span text);
+/** lw_message_not_null - a NULL argument is the caller's mistake, kept with the field's name */
+lw_code lw_message_not_null(lw_message *m, const void *value, const char *field);
 void lw_content_deinit(const lw_alloc *alloc, lw_content *c);
 void lw_attached_deinit(const lw_alloc *alloc, lw_attached *a);
 void lw_custom_deinit(const lw_alloc *alloc, lw_custom *c);
@@ -244,10 +265,21 @@ typedef struct lw_pull {
     lw_qp qp;
 } lw_pull;
 
+/** What is known of an attachment once it was opened. */
+typedef struct lw_part_facts {
+    bool is_known;
+    bool is_message, has_8bit, has_utf8_header;
+    uint64_t size, size_out; /* size_out: of a message, with CRLF line ends */
+} lw_part_facts;
+
 struct lw_rendering {
     lw_alloc alloc;
     lw_message *message;
-    const lw_render_opts *opts; /* only while lw_rendering_new runs */
+    lw_render_opts kept;
+    const lw_render_opts *opts; /* kept; its host only while lw_rendering_new runs */
+    lw_body_type transport;     /* what the peer takes at most                     */
+    bool is_encoded;            /* a part is quoted-printable or base64            */
+    lw_part_facts *facts;       /* one per attachment                              */
     lw_envelope envelope;
     lw_mailboxes found;         /* recipients and sender read from a ready message */
     char *found_from;           /* the ready message's own sender          */
@@ -266,6 +298,11 @@ struct lw_rendering {
 /** lw_render_composed, lw_render_raw - fill literal, pieces, message_id, envelope flags */
 LW_MUST_USE lw_code lw_render_composed(lw_rendering *r, lw_error *err);
 LW_MUST_USE lw_code lw_render_raw(lw_rendering *r, lw_error *err);
+/** lw_render_parts - the bodies and attachments (parts.c) */
+LW_MUST_USE lw_code lw_render_parts(lw_rendering *r, lw_error *err);
+#define LW_TOKEN_LEN 26 /* characters of a boundary's random part, 130 bits */
+/** lw_random_text - n characters of 5 bits each, and a NUL */
+void lw_random_text(char *dst, size_t n, const unsigned char *random, size_t n_random);
 /** lw_render_envelope - from and recipients, each once */
 LW_MUST_USE lw_code lw_render_envelope(lw_rendering *r, lw_error *err);
 /** lw_render_piece - one more piece; literal octets written since the last one come first */

@@ -7,38 +7,6 @@
  */
 #include "mime/scan.h"
 
-static lw_code
-scan_source(lw_rendering *r, const lw_content *c, lw_scan *s, lw_error *err)
-{
-    uint64_t size;
-    size_t n = 1;
-    lw_code rc = lw_content_open(c, &size, err);
-    char *buf;
-
-    if (rc < 0)
-        return rc;
-    if ((buf = lw_malloc(&r->alloc, LW_IN_MAX)) == NULL)
-        rc = lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", s->label);
-    while (rc >= 0 && n > 0) {
-        if ((rc = c->source.read(c->source.ctx, buf, LW_IN_MAX, &n, err)) < 0 && err->code == LW_OK)
-            lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: cannot be read", s->label);
-        if (rc >= 0 && n > 0)
-            rc = lw_scan_feed(s, (lw_span){ buf, n }, err);
-    }
-    c->source.close(c->source.ctx);
-    lw_release(&r->alloc, buf);
-    return rc;
-}
-
-static lw_code
-scan(lw_rendering *r, lw_scan *s, lw_error *err)
-{
-    const lw_content *c = &r->message->raw;
-    lw_code rc = c->has_source ? scan_source(r, c, s, err) : lw_scan_feed(s, c->memory, err);
-
-    return rc < 0 ? rc : lw_scan_end(s, err);
-}
-
 /* what only a composed message can have */
 static lw_code
 refuse_parts(const lw_message *m, lw_error *err)
@@ -138,7 +106,7 @@ lw_render_raw(lw_rendering *r, lw_error *err)
     if ((rc = refuse_parts(r->message, err)) < 0)
         return rc;
     lw_scan_init(&s, &r->alloc, c->label != NULL ? c->label : "the message");
-    if ((rc = scan(r, &s, err)) < 0 || (rc = take_header(r, &s, err)) < 0)
+    if ((rc = lw_scan_content(&s, c, err)) < 0 || (rc = take_header(r, &s, err)) < 0)
         goto out;
     /* a header that is no UTF-8 is outside every standard; SMTPUTF8 would not make it right */
     if (!lw_span_is_ascii(lw_buf_span(&s.header))) {

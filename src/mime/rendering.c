@@ -23,14 +23,30 @@ total_size(const lw_rendering *r)
 static lw_code
 make_room(lw_rendering *r)
 {
+    size_t cap = r->body.size < LW_OUT_MAX - 128 ? (size_t)r->body.size + 128 : LW_OUT_MAX;
     bool has_source = false;
+    char *out;
 
     for (size_t i = 0; i < r->n_pieces; i++)
         has_source = has_source || r->pieces[i].content != NULL;
-    r->out_cap = r->body.size < LW_OUT_MAX - 128 ? (size_t)r->body.size + 128 : LW_OUT_MAX;
-    r->out = lw_malloc(&r->alloc, r->out_cap);
-    r->in = has_source ? lw_malloc(&r->alloc, LW_IN_MAX) : NULL;
-    return r->out == NULL || (has_source && r->in == NULL) ? LW_ENOMEM : LW_OK;
+    if (cap > r->out_cap) {
+        if ((out = lw_resize(&r->alloc, r->out, cap)) == NULL)
+            return LW_ENOMEM;
+        r->out = out;
+        r->out_cap = cap;
+    }
+    if (has_source && r->in == NULL)
+        r->in = lw_malloc(&r->alloc, LW_IN_MAX);
+    return has_source && r->in == NULL ? LW_ENOMEM : LW_OK;
+}
+
+/* [RFC6531 1] 8BITMIME is "used with "BODY=8BITMIME" by the SMTPUTF8-aware SMTP client" */
+static void
+settle_body_type(lw_rendering *r)
+{
+    if (r->envelope.needs_smtputf8 && r->envelope.body_type == LW_BODY_7BIT)
+        r->envelope.body_type = LW_BODY_8BITMIME;
+    r->body.is_canonical = r->envelope.body_type != LW_BODY_BINARYMIME;
 }
 
 static lw_code
@@ -40,11 +56,40 @@ build(lw_rendering *r, lw_error *err)
 
     if (rc < 0 || (rc = lw_render_flush(r)) < 0 || (rc = lw_render_envelope(r, err)) < 0)
         return rc;
-    /* [RFC6531 1] 8BITMIME is "used with "BODY=8BITMIME" by the SMTPUTF8-aware SMTP client" */
-    if (r->envelope.needs_smtputf8 && r->envelope.body_type == LW_BODY_7BIT)
-        r->envelope.body_type = LW_BODY_8BITMIME;
     r->body = (lw_body){ .next = lw_pull_next, .rewind = lw_pull_rewind, .ctx = r,
-                         .size = total_size(r), .is_canonical = true };
+                         .size = total_size(r) };
+    settle_body_type(r);
+    return make_room(r);
+}
+
+/* would the message leave otherwise if the peer takes most, than it does now? */
+static bool
+is_fit(const lw_rendering *r, lw_body_type most)
+{
+    if (r->message->is_raw || r->message->is_7bit || most == r->transport)
+        return true;
+    return most > r->transport && !r->is_encoded;
+}
+
+lw_code
+lw_rendering_fit(lw_rendering *r, lw_body_type most, lw_error *err)
+{
+    bool needs_smtputf8 = r->envelope.needs_smtputf8; /* recipients have their part in it */
+    lw_code rc;
+
+    lw_pull_rewind(r);
+    if (is_fit(r, most))
+        return LW_OK;
+    lw_buf_reset(&r->literal);
+    r->n_pieces = r->flushed = 0;
+    r->is_encoded = false;
+    r->transport = most;
+    r->envelope.body_type = LW_BODY_7BIT;
+    if ((rc = lw_render_composed(r, err)) < 0 || (rc = lw_render_flush(r)) < 0)
+        return rc;
+    r->envelope.needs_smtputf8 = needs_smtputf8;
+    r->body.size = total_size(r);
+    settle_body_type(r);
     return make_room(r);
 }
 
@@ -66,11 +111,12 @@ lw_rendering_new(lw_message *m, const lw_render_opts *opts, lw_rendering **out, 
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message: out of memory");
     r->alloc = m->alloc;
     r->message = m;
-    r->opts = opts;
+    r->kept = *opts;
+    r->opts = &r->kept;
     lw_mailboxes_init(&r->found, &r->alloc);
     lw_buf_init(&r->literal, &r->alloc, LW_MIME_HEADER_MAX);
     rc = build(r, &e);
-    r->opts = NULL;
+    r->kept.host = NULL;
     if (rc < 0) {
         if (e.code == LW_OK)
             lw_fail(&e, rc, LW_STAGE_COMPOSE, "message: %s", lw_code_text(rc));
@@ -95,6 +141,7 @@ lw_rendering_free(lw_rendering *r)
     lw_release(&alloc, r->envelope.rcpts);
     lw_buf_deinit(&r->literal);
     lw_release(&alloc, r->pieces);
+    lw_release(&alloc, r->facts);
     lw_release(&alloc, r->message_id);
     lw_release(&alloc, r->out);
     lw_release(&alloc, r->in);

@@ -180,3 +180,35 @@ lw_scan_field(lw_span *rest, lw_scan_line *field)
     *rest = (lw_span){ rest->ptr + end, rest->len - end };
     return true;
 }
+
+static lw_code
+scan_source(lw_scan *s, const lw_content *c, lw_error *err)
+{
+    const lw_alloc *alloc = s->header.alloc;
+    uint64_t size;
+    size_t n = 1;
+    lw_code rc = lw_content_open(c, &size, err);
+    char *buf;
+
+    if (rc < 0)
+        return rc;
+    if ((buf = lw_malloc(alloc, LW_IN_MAX)) == NULL)
+        rc = lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", s->label);
+    while (rc >= 0 && n > 0) {
+        if ((rc = c->source.read(c->source.ctx, buf, LW_IN_MAX, &n, err)) < 0 && err->code == LW_OK)
+            lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: cannot be read", s->label);
+        if (rc >= 0 && n > 0)
+            rc = lw_scan_feed(s, (lw_span){ buf, n }, err);
+    }
+    c->source.close(c->source.ctx);
+    lw_release(alloc, buf);
+    return rc;
+}
+
+lw_code
+lw_scan_content(lw_scan *s, const lw_content *c, lw_error *err)
+{
+    lw_code rc = c->has_source ? scan_source(s, c, err) : lw_scan_feed(s, c->memory, err);
+
+    return rc < 0 ? rc : lw_scan_end(s, err);
+}

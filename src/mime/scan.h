@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* mime/scan.h - one look at a ready message (see scan.c); used by raw.c alone */
+/* mime/scan.h - one look at a ready message (see scan.c); used by raw.c and part.c */
 #ifndef LW_MIME_SCAN_H
 #define LW_MIME_SCAN_H
 
@@ -22,6 +22,9 @@ void lw_scan_deinit(lw_scan *s);
 /** lw_scan_feed - the next octets, in any split; LW_EMESSAGE says why it cannot be sent */
 LW_MUST_USE lw_code lw_scan_feed(lw_scan *s, lw_span in, lw_error *err);
 LW_MUST_USE lw_code lw_scan_end(lw_scan *s, lw_error *err);
+
+/** lw_scan_content - all of a content, opened and read once; as feed and end.  err is not NULL. */
+LW_MUST_USE lw_code lw_scan_content(lw_scan *s, const lw_content *c, lw_error *err);
 
 /** One header field as it stands, with its folds and line end. */
 typedef struct lw_scan_line {

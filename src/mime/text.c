@@ -3,7 +3,7 @@
  * mime/text.c - the text of a body, made canonical once, when it is set
  *
  * Every line ends with CRLF afterwards, so encoders and pulls need not look at line ends, and
- * the encoding and its exact size are known.
+ * the encodings that it may leave in and their exact sizes are known.
  */
 #include "mime/mime_int.h"
 
@@ -17,27 +17,29 @@ count(lw_span s, char c)
     return n;
 }
 
-/* octets that 7bit text does not hold: 8-bit ones, and controls but HTAB, CR and LF */
-static const unsigned char is_odd[256] = {
-    [0 ... 0x08] = 1, [0x0b ... 0x0c] = 1, [0x0e ... 0x1f] = 1, [0x7f ... 0xff] = 1,
+enum { ODD = 1, HIGH = 2 };
+/* controls but HTAB, CR and LF; octets above 127 */
+static const unsigned char kinds[256] = {
+    [0 ... 0x08] = ODD, [0x0b ... 0x0c] = ODD, [0x0e ... 0x1f] = ODD, [0x7f] = ODD,
+    [0x80 ... 0xff] = HIGH,
 };
 
-/* RFC 2045 2.7, 7bit: lines of at most 998 octets, no octet above 127, no NUL; we take no other
- * control either */
-static bool
-is_7bit(const lw_text *t)
+/* RFC 2045 2.7 and 2.8: lines of at most 998 octets, no NUL; we take no other control either.
+ * 7bit holds no octet above 127. */
+static void
+judge(lw_text *t)
 {
-    unsigned odd = 0;
+    unsigned seen = 0;
+    size_t len = 0;
 
     for (size_t i = 0; i < t->len; i++)
-        odd |= is_odd[(unsigned char)t->ptr[i]];
-    for (lw_span rest = { t->ptr, t->len }; odd == 0 && rest.len > 0;) {
-        size_t n = lw_span_find(rest, '\r');
-        if (n > LW_LINE_MAX)
-            return false;
-        rest = (lw_span){ rest.ptr + n + 2, rest.len - n - 2 };
+        seen |= kinds[(unsigned char)t->ptr[i]];
+    for (lw_span rest = { t->ptr, t->len }; !(seen & ODD) && len <= LW_LINE_MAX && rest.len > 0;) {
+        len = lw_span_find(rest, '\r');
+        rest = (lw_span){ rest.ptr + len + 2, rest.len - len - 2 };
     }
-    return odd == 0;
+    t->is_8bit = !(seen & ODD) && len <= LW_LINE_MAX;
+    t->is_7bit = t->is_8bit && !(seen & HIGH);
 }
 
 static uint64_t
@@ -52,16 +54,22 @@ qp_size(const lw_text *t)
     return n;
 }
 
-static void
-choose_encoding(lw_text *t)
+lw_encoding
+lw_text_encoding(const lw_text *t, lw_body_type most)
 {
-    t->encoding = LW_ENCODING_7BIT;
-    t->encoded_size = t->len;
-    if (is_7bit(t))
-        return;
-    uint64_t qp = qp_size(t), base64 = lw_base64_lines_size(t->len);
-    t->encoding = qp <= base64 ? LW_ENCODING_QP : LW_ENCODING_BASE64;
-    t->encoded_size = qp <= base64 ? qp : base64;
+    if (t->is_7bit)
+        return LW_ENCODING_7BIT;
+    if (most != LW_BODY_7BIT && t->is_8bit)
+        return LW_ENCODING_8BIT;
+    if (most == LW_BODY_BINARYMIME)
+        return LW_ENCODING_BINARY;
+    return t->qp_size <= t->base64_size ? LW_ENCODING_QP : LW_ENCODING_BASE64;
+}
+
+uint64_t
+lw_text_encoded_size(const lw_text *t, lw_encoding e)
+{
+    return e == LW_ENCODING_QP ? t->qp_size : e == LW_ENCODING_BASE64 ? t->base64_size : t->len;
 }
 
 /* where s stops being UTF-8, or its length */
@@ -99,6 +107,10 @@ lw_text_set(lw_text *t, const lw_alloc *alloc, lw_span s, const char *field, lw_
     }
     lw_release(alloc, t->ptr);
     *t = (lw_text){ .ptr = p, .len = (size_t)(end - p) };
-    choose_encoding(t);
+    judge(t);
+    if (!t->is_7bit) {
+        t->qp_size = qp_size(t);
+        t->base64_size = lw_base64_lines_size(t->len);
+    }
     return LW_OK;
 }

@@ -102,6 +102,7 @@ test_structure__of_every_combination(void **state)
 
     for (int i = 0; i < 16; i++) {
         lw_message *m = simple();
+        lw_message_auto_text(m, false);
         if (i & 1)
             lw_message_text(m, "text");
         if (i & 2)
