@@ -135,7 +135,10 @@ LW_API const lw_result *lw_report_result(const lw_report *r, size_t i);
 LW_API const lw_result *lw_report_reply(const lw_report *r);
 LW_API const lw_server_facts *lw_report_server(const lw_report *r);
 LW_API const char *lw_report_message_id(const lw_report *r); /* with <>; "" = none           */
-LW_API uint64_t lw_report_size(const lw_report *r);          /* octets of the message, before dots */
+LW_API uint64_t lw_report_size(const lw_report *r);          /* octets of the message, before dots; 0 = not known */
+/** lw_report_body_type - how its octets were encoded for this server: all 7bit, with 8-bit text, or
+ *  with binary files */
+LW_API lw_body_type lw_report_body_type(const lw_report *r);
 LW_API unsigned lw_report_flights(const lw_report *r);       /* round trips waited for        */
 LW_API double lw_report_seconds(const lw_report *r);
 /** lw_report_exit_code - what a command should exit with (sysexits.h, see the man page) */

@@ -56,6 +56,8 @@ notes_json(const lw_report *r)
 static void
 print_json(const lw_report *r)
 {
+    static const char *const bodies[] = { [LW_BODY_7BIT] = "7bit", [LW_BODY_8BITMIME] = "8bitmime",
+                                          [LW_BODY_BINARYMIME] = "binarymime" };
     const lw_result *reply = lw_report_reply(r);
     const char *id = lw_report_message_id(r);
     json_t *json = json_object();
@@ -64,6 +66,7 @@ print_json(const lw_report *r)
     json_object_set_new(json, "message_id",
                         id == NULL || id[0] == '\0' ? json_null() : cli_json_text(id));
     json_object_set_new(json, "size", json_integer((json_int_t) lw_report_size(r)));
+    json_object_set_new(json, "body", json_string(bodies[lw_report_body_type(r)]));
     json_object_set_new(json, "server", server_json(lw_report_server(r)));
     json_object_set_new(json, "recipients", results_json(r));
     json_object_set_new(json, "reply",

@@ -288,6 +288,7 @@ struct lw_report {
     lw_server_facts server;
     const char *message_id;
     uint64_t size;
+    lw_body_type body_type;
     unsigned flights;
     uint64_t began_ns;
     double seconds;
@@ -324,6 +325,9 @@ typedef struct lw_outgoing {
 LW_MUST_USE lw_code lw_outgoing_open(lw_outgoing *o, lw_message *m, lw_error *err);
 void lw_outgoing_close(lw_outgoing *o);
 lw_body *lw_outgoing_body(const lw_outgoing *o);
+/** lw_outgoing_fit - encode it for what this peer takes, unless it is signed; rewound */
+LW_MUST_USE lw_code lw_outgoing_fit(const lw_outgoing *o, const lw_capabilities *peer,
+                                    bool no_chunking, lw_error *err);
 /** lw_outgoing_error - why the body's next failed, else LW_OK */
 const lw_error *lw_outgoing_error(const lw_outgoing *o);
 

@@ -52,3 +52,22 @@ lw_outgoing_error(const lw_outgoing *o)
         return lw_dkim_signed_error(o->dkim);
     return lw_rendering_error(o->rendering);
 }
+
+/* BINARYMIME goes with BDAT only (RFC 3030 3).  Without ESMTP nothing is known but 7bit. */
+static lw_body_type
+taken_by(const lw_capabilities *peer, bool no_chunking)
+{
+    if ((peer->flags & LW_CAP_BINARYMIME) && (peer->flags & LW_CAP_CHUNKING) && !no_chunking)
+        return LW_BODY_BINARYMIME;
+    return peer->flags & LW_CAP_8BITMIME ? LW_BODY_8BITMIME : LW_BODY_7BIT;
+}
+
+lw_code
+lw_outgoing_fit(const lw_outgoing *o, const lw_capabilities *peer, bool no_chunking,
+                lw_error *err)
+{
+    /* a signature holds for the octets that were hashed */
+    if (o->dkim != NULL)
+        return LW_OK;
+    return lw_rendering_fit(o->rendering, taken_by(peer, no_chunking), err);
+}

@@ -215,7 +215,13 @@ lw_report_message_id(const lw_report *r)
 uint64_t
 lw_report_size(const lw_report *r)
 {
-    return r == NULL ? 0 : r->size;
+    return r == NULL || r->size == LW_SIZE_UNKNOWN ? 0 : r->size;
+}
+
+lw_body_type
+lw_report_body_type(const lw_report *r)
+{
+    return r == NULL ? LW_BODY_7BIT : r->body_type;
 }
 
 unsigned

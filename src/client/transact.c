@@ -64,6 +64,35 @@ submit(lw_session *s, lw_envelope *env, lw_body *body, lw_error *err)
                                        : "the envelope cannot be sent");
 }
 
+/* what the peer can take is known only now */
+static lw_code
+fit(lw_session *s, const lw_outgoing *out, const lw_body *body, lw_report *r)
+{
+    lw_code rc;
+
+    if (out == NULL)
+        return LW_OK;
+    rc = lw_outgoing_fit(out, lw_smtp_capabilities(lw_session_engine(s)),
+                         s->setup.opts.no_chunking, &r->error);
+    if (rc < 0 && r->error.code == LW_OK)
+        lw_fail(&r->error, rc, LW_STAGE_COMPOSE, "message: %s", lw_code_text(rc));
+    r->size = body->size;
+    return rc;
+}
+
+/* "the server does not offer SMTPUTF8" becomes useful with the address that asks for it */
+static void
+explain_smtputf8(const lw_session *s, const lw_outgoing *out, lw_report *r)
+{
+    lw_error why, was = r->error;
+
+    if (out == NULL || was.code != LW_ECAPABILITY || !lw_rendering_smtputf8(out->rendering, &why)
+        || (lw_smtp_capabilities(lw_session_engine(s))->flags & LW_CAP_SMTPUTF8))
+        return;
+    lw_fail(&r->error, was.code, was.stage, "%.400s (%.200s)", was.text, why.text);
+    r->error.retry = was.retry;
+}
+
 static void
 attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
         const lw_outgoing *out, lw_report *r)
@@ -71,12 +100,14 @@ attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
     lw_smtp *engine = lw_session_engine(s);
     unsigned flights = s->channel.is_fresh ? 0 : lw_smtp_flights(engine);
 
-    if (submit(s, env, body, &r->error) < 0)
+    if (fit(s, out, body, r) < 0 || submit(s, env, body, &r->error) < 0)
         return;
+    r->body_type = env->body_type;
     if (is_last)
         (void)lw_smtp_quit(engine);
     follow(s, is_last, out, r);
     r->flights = lw_smtp_flights(engine) - flights;
+    explain_smtputf8(s, out, r);
     if (r->error.code < 0 && r->error.stage != LW_STAGE_COMPOSE)
         lw_channel_explain(&s->channel, &r->error);
 }
