@@ -24,16 +24,40 @@ static const unsigned char kinds[256] = {
     [0x80 ... 0xff] = HIGH,
 };
 
+#define EACH(octet) (UINT64_MAX / 255 * (octet))
+
+/* all kinds of octets in s; most words hold printable ASCII only */
+static unsigned
+kinds_of(lw_span s)
+{
+    unsigned seen = 0;
+    size_t i = 0;
+    uint64_t w;
+
+    while (i < s.len) {
+        size_t end = i + 8 <= s.len ? i + 8 : s.len;
+
+        if (end == i + 8) {
+            /* The top bit of each octet: set above 127; by + 1 also at 127; by - 32 also below
+             * 32.  Carries and borrows begin at such octets only, so none is overlooked. */
+            memcpy(&w, s.ptr + i, sizeof w);
+            if (((w | (w + EACH(0x01)) | (w - EACH(0x20))) & EACH(0x80)) == 0)
+                i = end;
+        }
+        for (; i < end; i++)
+            seen |= kinds[(unsigned char)s.ptr[i]];
+    }
+    return seen;
+}
+
 /* RFC 2045 2.7 and 2.8: lines of at most 998 octets, no NUL; we take no other control either.
  * 7bit holds no octet above 127. */
 static void
 judge(lw_text *t)
 {
-    unsigned seen = 0;
+    unsigned seen = kinds_of((lw_span){ t->ptr, t->len });
     size_t len = 0;
 
-    for (size_t i = 0; i < t->len; i++)
-        seen |= kinds[(unsigned char)t->ptr[i]];
     for (lw_span rest = { t->ptr, t->len }; !(seen & ODD) && len <= LW_LINE_MAX && rest.len > 0;) {
         len = lw_span_find(rest, '\r');
         rest = (lw_span){ rest.ptr + len + 2, rest.len - len - 2 };
