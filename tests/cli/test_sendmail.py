@@ -5,6 +5,7 @@ import email.policy
 import email.utils
 import os
 import pwd
+import re
 import socket
 import subprocess
 
@@ -599,6 +600,23 @@ class Configuration(SendmailCase):
         self.assert_fails(self.in_private_etc(0o644)(secret), 78, 'password', 'chmod o-r')
         self.assert_fails(self.in_private_etc(0o664)(secret), 78, 'changed by others')
         self.assertNotEqual(self.in_private_etc(0o640)(secret).code, 78)
+
+
+class ManualPage(Case):
+    def test_names_every_key_and_letter(self):
+        top = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
+        with open(os.path.join(top, 'docs/man/letterwing-sendmail.8.scd'), encoding='utf-8') as f:
+            page = f.read()
+        with open(os.path.join(top, 'src/cli/sendmail_conf.c'), encoding='utf-8') as f:
+            keys = re.findall(r'{ "([a-z-]+)", AT\(', f.read())
+        with open(os.path.join(top, 'src/cli/sendmail_args.c'), encoding='utf-8') as f:
+            letters = re.findall(r"{ '([A-Za-z])', (?:FLAG|VALUE|GLUED),", f.read())
+        self.assertGreater(len(keys), 10)
+        self.assertGreater(len(letters), 20)
+        for key in keys:
+            self.assertIn(f'*{key}*', page)
+        for letter in letters:
+            self.assertRegex(page, rf'\*-{letter}')
 
 
 class Dialogue(SendmailCase):
