@@ -8,11 +8,15 @@
  */
 #include "mime/mime_int.h"
 
-/* how many octets before the first CR or LF */
-static size_t
-run_length(lw_span s)
+/* A bounded look: where each line ends with CR alone, one for LF would see all the rest, a line
+ * after a line. */
+#define LOOK 1024
+
+size_t
+lw_lines_run(lw_span s)
 {
-    size_t n = lw_span_find(s, '\n');
+    size_t n = lw_span_find((lw_span){ s.ptr, s.len < LOOK ? s.len : LOOK }, '\n');
+
     return lw_span_find((lw_span){ s.ptr, n }, '\r');
 }
 
@@ -31,7 +35,7 @@ lw_lines_encode(lw_lines *l, lw_span *src, bool at_end, char **dst, const char *
             *dst += 2;
             *l = (lw_lines){ .after_cr = c == '\r', .in_line = false };
         } else {
-            n = run_length((lw_span){ src->ptr, src->len < room ? src->len : room });
+            n = lw_lines_run((lw_span){ src->ptr, src->len < room ? src->len : room });
             memcpy(*dst, src->ptr, n);
             *dst += n;
             *l = (lw_lines){ .after_cr = false, .in_line = true };

@@ -248,6 +248,8 @@ typedef struct lw_lines {
 /** lw_lines_encode - from *src to dst, each moved on by what was done; at_end: src is all that is
  *  left.  False if dst has no room for the rest. */
 bool lw_lines_encode(lw_lines *l, lw_span *src, bool at_end, char **dst, const char *dst_end);
+/** lw_lines_run - how many octets of s are before the first CR or LF; it may stop earlier */
+size_t lw_lines_run(lw_span s);
 
 #define LW_OUT_MAX ((size_t)(76 + 2) * 840)         /* whole base64 lines */
 #define LW_IN_MAX ((size_t)LW_BASE64_IN * 840)

@@ -130,8 +130,7 @@ lw_scan_feed(lw_scan *s, lw_span in, lw_error *err)
                 return rc;
             s->after_cr = c == '\r';
         } else {
-            n = lw_span_find(in, '\n');
-            n = lw_span_find((lw_span){ in.ptr, n }, '\r');
+            n = lw_lines_run(in);
             if ((rc = take_run(s, (lw_span){ in.ptr, n }, err)) < 0)
                 return rc;
             s->after_cr = false;

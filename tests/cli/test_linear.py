@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """tests/cli/test_linear.py - reading takes time in proportion to the octets, whatever they are
 
-Counts instructions (valgrind, no clock) of lint and bounce over inputs that double twice.  What the
+Counts instructions (valgrind, no clock) of lint, bounce and send over inputs that double twice.  What the
 second doubling adds over what the first one added is 2 when linear and 4 when quadratic.
 """
 import re
@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import harness
-from harness import LETTERWING, Case
+from harness import LETTERWING, Case, Peer
 
 SIZE = 40000  # octets, about, of the smallest
 MOST = 2.4
@@ -34,7 +34,7 @@ def inside_one_another(size):
     return HEAD + parts + b'\r\n' + b'--b\r\n' * (size // 5)
 
 
-LINT = {
+MESSAGES = {
     'parts': repeated(b'Content-Type: multipart/mixed; boundary=b\r\n\r\n',
                       b'--b\r\nContent-Type: text/plain; name="a.txt"\r\n\r\nx\r\n', b'--b--\r\n'),
     'depth': inside_one_another,
@@ -63,30 +63,37 @@ def report(size):
 
 
 class Linear(Case):
-    def count(self, command, message):
-        path = self.file('m.eml', message)
+    def count(self, args, message):
         done = subprocess.run(['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', LETTERWING,
-                               command, '--json', path], stdout=subprocess.DEVNULL,
+                               *args], input=message, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, timeout=harness.PATIENCE)
         found = re.search(rb'Collected : (\d+)', done.stderr)
         self.assertTrue(found, done.stderr.decode())
         return int(found.group(1))
 
-    def check(self, command, make):
-        one, two, four = (self.count(command, make(SIZE * n)) for n in (1, 2, 4))
+    def check(self, args, make):
+        one, two, four = (self.count(args, make(SIZE * n)) for n in (1, 2, 4))
         self.assertGreater(two, one)
         ratio = (four - two) / (two - one)
         self.assertLess(ratio, MOST, f'{one} {two} {four} instructions')
         print(f'# {(four - two) / SIZE / 2:.0f} instructions an octet, ratio {ratio:.2f}')
 
     def test_lint(self):
-        for name, make in LINT.items():
+        for name, make in MESSAGES.items():
             with self.subTest(name):
                 print(f'# {name}')
-                self.check('lint', make)
+                self.check(['lint', '--json', '-'], make)
+
+    def test_ready_message(self):
+        """looked at before a connection is tried, and there is nobody to connect to"""
+        with Peer(None) as peer:
+            url = f'smtp://127.0.0.1:{peer.port}'
+        for name in ('fields', 'CR', 'quoted-printable'):
+            with self.subTest(name):
+                self.check(['send', '--via', url, '--message', '-'], MESSAGES[name])
 
     def test_bounce(self):
-        self.check('bounce', report)
+        self.check(['bounce', '--json', '-'], report)
 
 
 if __name__ == '__main__':
