@@ -7,6 +7,7 @@
  * printable, base64 in lines), message.c (what the setters keep), render.c (the header), parts.c
  * and part.c (bodies and attachments), plain.c (text made of HTML, flowed text), pull.c (pieces ->
  * spans), raw.c (a ready message), mediatype.c (file name -> type).
+ * What reads (read*.c, bounce*.c, lint*.c) shows itself in letterwing/read.h, bounce.h and lint.h.
  */
 #ifndef LW_MIME_MIME_H
 #define LW_MIME_MIME_H

@@ -78,7 +78,7 @@ size_t lw_decode_end(lw_decoder *d, char *dst);
 /** A part that is open. */
 typedef struct lw_frame {
     lw_read_part part;
-    char *strings[9];      /* what part points to: owned                              */
+    char *strings[8];      /* what part points to: owned; read_part.c names them      */
     char *encoding_raw, *id_raw;
     char *boundary;        /* a multipart's, NULL = none, or closed                   */
     size_t boundary_len;
