@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,11 +80,13 @@ static void
 connect_to(uint16_t port, bool with_tls)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int on = 1;
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         die("connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* each block at once */
     if (!with_tls)
         return;
     ssl = SSL_new(SSL_CTX_new(TLS_client_method()));

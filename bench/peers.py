@@ -83,6 +83,15 @@ class Tools:
             raise Missing('npm install: ' + ' '.join(done.stdout.split())[-200:])
         return folder + '/node_modules'
 
+    def fetch_all(self):
+        """What has to be downloaded, before anything is measured; the rows tell what is missing."""
+        for fetch in (self.node_modules, lambda: self.postfix('smtp-source'),
+                      lambda: self.postfix('smtp-sink')):
+            try:
+                fetch()
+            except Missing:
+                pass
+
     def letterwing(self):
         path = os.path.join(self.build, 'letterwing')
         if not os.path.exists(path):

@@ -158,9 +158,10 @@ def aims(results):
 def markdown(results):
     machine = results['machine']
     lines = ['Measured on %s: %s, %d processors, Linux %s. Load average before: %s. Medians; every '
-             'program ran in turn, and again. Ratios hold within this run only.' % (
+             'program ran in turn, and again%s. Ratios hold within this run only.' % (
                  results['date'], machine['processor'], machine['processors'], machine['kernel'],
-                 machine['load']), '']
+                 machine['load'],
+                 ', before all other programs (SCHED_FIFO)' if results['realtime'] else ''), '']
     for load in results['loads']:
         lines += ['### ' + load['title'], '']
         if load['about']:

@@ -2,10 +2,8 @@
 /* cli/main.c - the table of commands */
 #include "cli/cli.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 static int help(int argc, char **argv);
 static int version(int argc, char **argv);
@@ -71,25 +69,12 @@ version(int argc, char **argv)
     return EX_OK;
 }
 
-/* A file or connection must not become descriptor 0, 1 or 2, where input is read and errors are
- * printed.  The place is taken the wrong way round, so that using it still fails. */
-static void
-keep_standard_places(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0
-            && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
-            _exit(EX_OSERR);
-    }
-}
-
 int
 main(int argc, char **argv)
 {
     const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
     const cli_command *c;
 
-    keep_standard_places();
     signal(SIGPIPE, SIG_IGN); /* a closed standard output is an error like a full one */
     if (argc > 0 && strcmp(slash != NULL ? slash + 1 : argv[0], "sendmail") == 0)
         return cli_finish(cli_sendmail(argc, argv));
