@@ -377,8 +377,10 @@ class Input(SendmailCase):
                 self.assertEqual(body, want)
                 for line in header.split(b'\r\n'):
                     self.assertRegex(line, rb'^([!-9;-~]+:|[ \t])')
+                got = email.message_from_bytes(octets)
+                self.assertEqual(len(got.get_all('From')), 1)
                 if b'Subject' in stdin:
-                    self.assertIn(b'Subject: x', header)
+                    self.assertIn(got['Subject'], ('x', 'x\r\n y', 'x\n y'))
 
     def test_what_mail_cannot_carry_is_refused(self):
         for name, stdin, words in (
@@ -495,7 +497,8 @@ class Outcome(SendmailCase):
 
     def test_no_password(self):
         self.assert_fails(self.sendmail('x@example.org', url='smtp://ann@127.0.0.1:1',
-                                        start_new_session=True), 78, 'no password')
+                                        start_new_session=True), 78,
+                          'no password for the URL\'s user: add password-from')
 
 
 class Configuration(SendmailCase):
