@@ -86,6 +86,10 @@ LW_API lw_code lw_message_auto_text(lw_message *m, bool is_wanted);
 /** lw_message_flowed - write the text as format=flowed (RFC 3676): its paragraphs are broken at 72
  *  columns and readers may wrap them anew.  No, unless this says yes. */
 LW_API lw_code lw_message_flowed(lw_message *m, bool is_wanted);
+/** lw_message_markdown - Markdown (GitHub's dialect) as both bodies: the source is the text, what
+ *  libmd4c makes of it the HTML.  LW_ECAPABILITY: libmd4c-html is not there; LW_ELIMIT: longer than
+ *  16 MiB. */
+LW_API lw_code lw_message_markdown(lw_message *m, const char *markdown);
 /** lw_message_amp - an AMP body (text/x-amp-html) between text and HTML, one of which is needed */
 LW_API lw_code lw_message_amp(lw_message *m, const char *amp);
 /** lw_message_calendar - an invitation (RFC 5545, 6047): it becomes the last alternative of the body,
@@ -109,6 +113,34 @@ LW_API lw_code lw_message_only_7bit(lw_message *m, bool is_wanted);
  * LW_EMESSAGE: a line break, a control or no UTF-8 in the value; LW_EADDRESS; LW_ENOMEM.
  */
 LW_API lw_code lw_message_header(lw_message *m, const char *name, const char *value);
+/** lw_message_sender - who sent it, where that is not From; one mailbox */
+LW_API lw_code lw_message_sender(lw_message *m, const char *mailbox);
+/** lw_message_in_reply_to - the Message-ID that this answers, "<left@right>"; References gets it too,
+ *  unless it is given.  lw_message_references - the whole thread, oldest first, between spaces.
+ *  LW_EMESSAGE: not of that form; LW_EUSAGE: set already. */
+LW_API lw_code lw_message_in_reply_to(lw_message *m, const char *message_id);
+LW_API lw_code lw_message_references(lw_message *m, const char *message_ids);
+typedef enum lw_priority { LW_PRIORITY_LOW, LW_PRIORITY_NORMAL, LW_PRIORITY_HIGH } lw_priority;
+/** lw_message_priority - X-Priority, Importance and Priority, for readers of any kind */
+LW_API lw_code lw_message_priority(lw_message *m, lw_priority priority);
+/** lw_message_auto_submitted - "auto-generated", "auto-replied" or "no" (RFC 3834): programs that
+ *  answer by themselves then do not answer.  LW_EMESSAGE: another word. */
+LW_API lw_code lw_message_auto_submitted(lw_message *m, const char *how);
+/** lw_message_list_id - "Name <list.example.com>" (RFC 2919) */
+LW_API lw_code lw_message_list_id(lw_message *m, const char *list_id);
+/**
+ * lw_message_unsubscribe - List-Unsubscribe with one click (RFC 8058): both headers, in one call
+ *
+ * @https   "https://..." that unsubscribes this recipient when it gets a POST
+ * @mailto  a "mailto:..." beside it, NULL = none
+ *
+ * Signed messages have both headers in their signature, as RFC 8058 wants.
+ * LW_OK; LW_EMESSAGE: no https or mailto address, longer than 900 octets, or with a space, a
+ * control, < or >; LW_EUSAGE: NULL, or set already; LW_ENOMEM.
+ */
+LW_API lw_code lw_message_unsubscribe(lw_message *m, const char *https, const char *mailto);
+/** lw_message_feedback_id - "campaign:customer:type:sender", what feedback loops count by */
+LW_API lw_code lw_message_feedback_id(lw_message *m, const char *id);
 /** lw_message_date - seconds since 1970 (years 1900 to 9999) and the zone's offset in minutes
  *  (less than a day); otherwise the time of sending.  LW_EMESSAGE: out of range. */
 LW_API lw_code lw_message_date(lw_message *m, int64_t unix_s, int offset_minutes);
@@ -159,6 +191,11 @@ LW_API lw_code lw_message_raw_fd(lw_message *m, int fd);
  */
 LW_API LW_MUST_USE lw_code lw_addresses_complete(lw_span list, const char *domain, char **out,
                                                  size_t *n);
+
+/** lw_message_raw_header - write this field of the ready message anew (all of that name become one,
+ *  behind the others), or remove it: value NULL.  Its body stays as it is; so LW_EUSAGE for
+ *  MIME-Version and Content-*.  Checked and written as by lw_message_header(). */
+LW_API lw_code lw_message_raw_header(lw_message *m, const char *name, const char *value);
 
 /** lw_message_dkim - sign the message with this signer whenever it is sent or written; NULL = do
  *  not.  Borrowed until the message is freed; one signer may serve many messages of a thread.

@@ -143,7 +143,13 @@ int cli_read_file(const char *what, const char *path, char **out, size_t *len);
 int cli_feed_file(const char *what, const char *path, lw_code (*feed)(void *, const char *, size_t),
                   void *ctx, lw_code *rc);
 /** cli_value - the value of an option that takes S|@FILE|-; text only: NUL is refused */
-int cli_value(const char *what, const char *given, char **out);
+int cli_value(const char *what, const char *given, const char *charset, char **out);
+/** cli_read_text - a text file ("-" = standard input) as UTF-8; charset: NULL = UTF-8, or what a
+ *  byte order mark says */
+int cli_read_text(const char *what, const char *path, const char *charset, char **out);
+/** cli_to_utf8 - what was read, from its character set; without a byte order mark.  On failure *out
+ *  is freed and NULL.  path: for the sentence */
+int cli_to_utf8(const char *what, const char *path, const char *charset, char **out, size_t *len);
 
 /** cli_password - what --password-from says; *out is to be wiped and freed by the caller */
 int cli_password(const char *source, char **out);

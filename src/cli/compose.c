@@ -68,23 +68,93 @@ attach(lw_message *m, const cli_list *list, bool is_inline)
 }
 
 static int
-add_headers(lw_message *m, const cli_list *list)
+add_headers(lw_message *m, const char *option, const cli_list *list,
+            lw_code (*add)(lw_message *, const char *, const char *))
 {
     for (size_t i = 0; i < list->n; i++) {
         const char *line = list->items[i], *colon = strchr(line, ':'), *value;
         char *name;
 
         if (colon == NULL || colon == line)
-            return cli_error(EX_USAGE, "send: --header \"%s\" is not 'Name: value'", line);
+            return cli_error(EX_USAGE, "send: --%s \"%s\" is not 'Name: value'", option, line);
         name = strndup(line, (size_t) (colon - line));
         value = colon + 1;
         value += *value == ' ';
         if (name == NULL)
             return cli_error(EX_OSERR, "out of memory");
-        (void) lw_message_header(m, name, value);
+        (void) add(m, name, value);
         free(name);
     }
     return CLI_GO_ON;
+}
+
+static int
+change_ready(const cli_send_args *a, lw_message *m)
+{
+    for (size_t i = 0; i < a->remove_headers.n; i++)
+        (void) lw_message_raw_header(m, a->remove_headers.items[i], NULL);
+    return add_headers(m, "set-header", &a->set_headers, lw_message_raw_header);
+}
+
+static int
+set_priority(lw_message *m, const char *word)
+{
+    static const char *const words[] = { "low", "normal", "high" };
+
+    for (size_t i = 0; i < CLI_COUNT_OF(words); i++) {
+        if (!cli_is(word, strlen(word), words[i]))
+            continue;
+        (void) lw_message_priority(m, (lw_priority) i);
+        return CLI_GO_ON;
+    }
+    return cli_error(EX_USAGE, "send: --priority \"%s\" is not high, normal or low", word);
+}
+
+/* one https, and one mailto if there is a second */
+static int
+set_unsubscribe(lw_message *m, const cli_list *list)
+{
+    const char *https = NULL, *mailto = NULL;
+
+    for (size_t i = 0; i < list->n; i++) {
+        bool is_mailto = strlen(list->items[i]) > 7 && cli_is(list->items[i], 7, "mailto:");
+        const char **slot = is_mailto ? &mailto : &https;
+
+        if (*slot != NULL)
+            return cli_error(EX_USAGE, "send: --unsubscribe takes one https:// and one mailto: "
+                                       "address");
+        *slot = list->items[i];
+    }
+    if (list->n > 0 && https == NULL)
+        return cli_error(EX_USAGE, "send: --unsubscribe needs an https:// address for one "
+                                   "click; mailto: alone goes with --header "
+                                   "'List-Unsubscribe: <mailto:...>'");
+    if (https != NULL)
+        (void) lw_message_unsubscribe(m, https, mailto);
+    return CLI_GO_ON;
+}
+
+static int
+special_headers(const cli_send_args *a, lw_message *m)
+{
+    const struct {
+        const char *value;
+        lw_code (*set)(lw_message *, const char *);
+    } texts[] = { { a->sender, lw_message_sender },
+                  { a->in_reply_to, lw_message_in_reply_to },
+                  { a->references, lw_message_references },
+                  { a->auto_submitted, lw_message_auto_submitted },
+                  { a->list_id, lw_message_list_id },
+                  { a->feedback_id, lw_message_feedback_id } };
+    int rc;
+
+    for (size_t i = 0; i < CLI_COUNT_OF(texts); i++) {
+        if (texts[i].value != NULL)
+            (void) texts[i].set(m, texts[i].value);
+    }
+    if (a->priority != NULL && (rc = set_priority(m, a->priority)) != CLI_GO_ON)
+        return rc;
+    return set_unsubscribe(m, &a->unsubscribe);
 }
 
 static void
@@ -100,7 +170,7 @@ text_source(const cli_send_args *a)
 {
     struct stat st;
 
-    if (a->text != NULL || a->html != NULL)
+    if (a->text != NULL || a->html != NULL || a->calendar != NULL || a->markdown != NULL)
         return a->text;
     if (isatty(STDIN_FILENO) || fstat(STDIN_FILENO, &st) != 0)
         return NULL;
@@ -108,22 +178,48 @@ text_source(const cli_send_args *a)
 }
 
 static int
-compose_body(cli_send_args *a, lw_message *m)
+set_body(const cli_send_args *a, const char *option, const char *given, char **value,
+         lw_message *m, lw_code (*set)(lw_message *, const char *))
 {
-    const char *source = text_source(a);
     int rc;
 
-    if (source != NULL) {
-        if ((rc = cli_value("--text", source, &a->text_value)) != CLI_GO_ON)
-            return rc;
-        (void) lw_message_text(m, a->text_value);
-    }
-    if (a->html != NULL) {
-        if ((rc = cli_value("--html", a->html, &a->html_value)) != CLI_GO_ON)
-            return rc;
-        (void) lw_message_html(m, a->html_value);
-    }
-    if ((rc = attach(m, &a->inlined, true)) != CLI_GO_ON)
+    if (given == NULL)
+        return CLI_GO_ON;
+    if ((rc = cli_value(option, given, a->charset, value)) == CLI_GO_ON)
+        (void) set(m, *value);
+    return rc;
+}
+
+/* a file, though it has no @ before it */
+static int
+set_file(const cli_send_args *a, const char *option, const char *path, char **value,
+         lw_message *m, lw_code (*set)(lw_message *, const char *))
+{
+    int rc;
+
+    if (path == NULL)
+        return CLI_GO_ON;
+    if ((rc = cli_read_text(option, path, a->charset, value)) == CLI_GO_ON)
+        (void) set(m, *value);
+    return rc;
+}
+
+static int
+compose_body(cli_send_args *a, lw_message *m)
+{
+    int rc;
+
+    (void) lw_message_auto_text(m, !a->no_text);
+    (void) lw_message_flowed(m, a->flowed);
+    (void) lw_message_only_7bit(m, a->only_7bit);
+    if ((rc = set_body(a, "--text", text_source(a), &a->text_value, m, lw_message_text)) != CLI_GO_ON
+        || (rc = set_body(a, "--html", a->html, &a->html_value, m, lw_message_html)) != CLI_GO_ON
+        || (rc = set_body(a, "--amp", a->amp, &a->amp_value, m, lw_message_amp)) != CLI_GO_ON
+        || (rc = set_file(a, "--calendar", a->calendar, &a->calendar_value, m,
+                          lw_message_calendar)) != CLI_GO_ON
+        || (rc = set_file(a, "--markdown", a->markdown, &a->markdown_value, m,
+                          lw_message_markdown)) != CLI_GO_ON
+        || (rc = attach(m, &a->inlined, true)) != CLI_GO_ON)
         return rc;
     return attach(m, &a->attach, false);
 }
@@ -131,6 +227,8 @@ compose_body(cli_send_args *a, lw_message *m)
 static int
 compose_headers(cli_send_args *a, lw_message *m)
 {
+    int rc;
+
     if (a->from != NULL)
         (void) lw_message_from(m, a->from);
     add_all(m, &a->to, lw_message_to);
@@ -141,7 +239,9 @@ compose_headers(cli_send_args *a, lw_message *m)
         (void) lw_message_subject(m, a->subject);
     if (a->envelope_from != NULL)
         (void) lw_message_envelope_from(m, a->envelope_from);
-    return add_headers(m, &a->headers);
+    if ((rc = special_headers(a, m)) != CLI_GO_ON)
+        return rc;
+    return add_headers(m, "header", &a->headers, lw_message_header);
 }
 
 static int
@@ -151,11 +251,36 @@ ready_message(cli_send_args *a, lw_message *m)
 
     if (strcmp(a->message, "-") != 0) {
         (void) lw_message_raw_file(m, a->message);
-        return CLI_GO_ON;
+        return change_ready(a, m);
     }
     if ((rc = cli_read_file("--message", "-", &a->raw, &a->raw_len)) != CLI_GO_ON)
         return rc;
     (void) lw_message_raw_memory(m, a->raw, a->raw_len);
+    return change_ready(a, m);
+}
+
+static bool
+is_stdin(const char *value)
+{
+    return value != NULL && strcmp(value, "-") == 0;
+}
+
+static bool
+has_special_header(const cli_send_args *a)
+{
+    return a->sender || a->in_reply_to || a->references || a->priority || a->auto_submitted
+           || a->list_id || a->unsubscribe.n || a->feedback_id;
+}
+
+static int
+check_ready(const cli_send_args *a)
+{
+    if (a->subject || a->text || a->html || a->attach.n || a->inlined.n || a->headers.n
+        || a->reply_to.n || a->amp || a->calendar || a->markdown || has_special_header(a))
+        return cli_error(EX_USAGE, "send: --message sends a ready message as it is; it goes "
+                                   "with none of --subject, --text, --html, --attach, "
+                                   "--inline, --header, --reply-to; its header is changed by "
+                                   "--set-header and --remove-header");
     return CLI_GO_ON;
 }
 
@@ -163,21 +288,21 @@ ready_message(cli_send_args *a, lw_message *m)
 static int
 check(const cli_send_args *a)
 {
-    bool composes = a->subject || a->text || a->html || a->attach.n || a->inlined.n
-                    || a->headers.n || a->reply_to.n;
-    int n_stdin = (a->text && strcmp(a->text, "-") == 0)
-                  + (a->html && strcmp(a->html, "-") == 0);
-
-    if (a->message != NULL && composes)
-        return cli_error(EX_USAGE, "send: --message sends a ready message as it is; it goes "
-                                   "with none of --subject, --text, --html, --attach, "
-                                   "--inline, --header, --reply-to");
-    if (n_stdin > 1)
+    if (is_stdin(a->text) + is_stdin(a->html) + is_stdin(a->amp) + is_stdin(a->calendar)
+            + is_stdin(a->markdown) > 1)
         return cli_error(EX_USAGE, "send: standard input can be read once: --text or --html");
-    if (a->message == NULL && a->to.n + a->cc.n + a->bcc.n == 0)
+    if (a->markdown != NULL && (a->text != NULL || a->html != NULL))
+        return cli_error(EX_USAGE, "send: --markdown is both text and HTML: give neither --text "
+                                   "nor --html beside it");
+    if (a->message != NULL)
+        return check_ready(a);
+    if (a->set_headers.n + a->remove_headers.n > 0)
+        return cli_error(EX_USAGE, "send: --set-header and --remove-header change a ready "
+                                   "message: name it with --message, or use --header");
+    if (a->to.n + a->cc.n + a->bcc.n == 0)
         return cli_error(EX_USAGE, "send: no recipient: name one, as in letterwing send "
                                    "bob@example.org");
-    if (a->message == NULL && a->from == NULL)
+    if (a->from == NULL)
         return cli_error(EX_USAGE, "send: no sender: add --from ann@example.com");
     return CLI_GO_ON;
 }

@@ -96,27 +96,30 @@ cli_feed_file(const char *what, const char *path, lw_code (*feed)(void *, const 
 }
 
 int
-cli_value(const char *what, const char *given, char **out)
+cli_read_text(const char *what, const char *path, const char *charset, char **out)
 {
-    const char *path = NULL;
+    const char *shown = strcmp(path, "-") == 0 ? "standard input" : path;
     size_t len;
     int rc;
 
-    if (strcmp(given, "-") == 0)
-        path = "-";
-    else if (given[0] == '@' && given[1] != '@')
-        path = given + 1;
-    if (path == NULL) {
-        *out = strdup(given[0] == '@' ? given + 1 : given); /* "@@x" is the text "@x" */
-        return *out == NULL ? cli_error(EX_OSERR, "out of memory") : CLI_GO_ON;
-    }
-    if ((rc = cli_read_file(what, path, out, &len)) != CLI_GO_ON)
+    if ((rc = cli_read_file(what, path, out, &len)) != CLI_GO_ON
+        || (rc = cli_to_utf8(what, shown, charset, out, &len)) != CLI_GO_ON)
         return rc;
     if (strlen(*out) == len)
         return CLI_GO_ON;
     free(*out);
     *out = NULL;
     return cli_error(EX_DATAERR,
-                     "%s: %s holds a NUL octet and is no text: attach it instead", what,
-                     strcmp(path, "-") == 0 ? "standard input" : path);
+                     "%s: %s holds a NUL octet and is no text: attach it instead", what, shown);
+}
+
+int
+cli_value(const char *what, const char *given, const char *charset, char **out)
+{
+    if (strcmp(given, "-") == 0)
+        return cli_read_text(what, given, charset, out);
+    if (given[0] == '@' && given[1] != '@')
+        return cli_read_text(what, given + 1, charset, out);
+    *out = strdup(given[0] == '@' ? given + 1 : given); /* "@@x" is the text "@x" */
+    return *out == NULL ? cli_error(EX_OSERR, "out of memory") : CLI_GO_ON;
 }

@@ -30,8 +30,37 @@ static const cli_option options[] = {
     { CLI_LIST, 0, "inline", "FILE", "a picture of the HTML; FILE;cid=C: src=\"cid:C\"",
       AT(inlined) },
     { CLI_LIST, 'H', "header", "'N: V'", "one more header field", AT(headers) },
+    { CLI_TEXT, 0, "sender", "A", "who sends it, where that is not --from", AT(sender) },
+    { CLI_TEXT, 0, "in-reply-to", "ID", "the Message-ID that this answers: <...@...>",
+      AT(in_reply_to) },
+    { CLI_TEXT, 0, "references", "IDS", "the Message-IDs of the thread, oldest first",
+      AT(references) },
+    { CLI_TEXT, 0, "priority", "high|normal|low", "how urgent it is", AT(priority) },
+    { CLI_TEXT, 0, "auto-submitted", "WORD",
+      "auto-generated or auto-replied: a program sent it", AT(auto_submitted) },
+    { CLI_TEXT, 0, "list-id", "S", "Name <list.example.com>", AT(list_id) },
+    { CLI_LIST, 0, "unsubscribe", "URL", "https://... for one click, and mailto:... if wanted",
+      AT(unsubscribe) },
+    { CLI_TEXT, 0, "feedback-id", "S", "campaign:customer:type:sender", AT(feedback_id) },
+    { CLI_HEADING, 0, NULL, NULL, "Bodies", 0 },
+    { CLI_FLAG, 0, "no-text", NULL, "make no text of --html where --text is not given",
+      AT(no_text) },
+    { CLI_FLAG, 0, "flowed", NULL, "write the text as format=flowed", AT(flowed) },
+    { CLI_TEXT, 0, "markdown", "FILE|-", "text in Markdown, also as the HTML made of it",
+      AT(markdown) },
+    { CLI_TEXT, 0, "charset", "NAME", "of the files of --text, --html, --markdown, --amp,\n"
+      "--calendar: latin1, gb18030, ...; without it UTF-8,\n"
+      "or what a byte order mark says", AT(charset) },
+    { CLI_TEXT, 0, "amp", "S|@FILE|-", "an AMP page, beside text or HTML", AT(amp) },
+    { CLI_TEXT, 0, "calendar", "FILE|-", "an invitation (.ics, with a METHOD)", AT(calendar) },
+    { CLI_FLAG, 0, "7bit", NULL, "encode for servers that take nothing else", AT(only_7bit) },
+    { CLI_HEADING, 0, NULL, NULL, "Ready message", 0 },
     { CLI_TEXT, 0, "message", "FILE|-",
       "send this ready message (.eml) as it is", AT(message) },
+    { CLI_LIST, 0, "set-header", "'N: V'", "write this field of the message anew",
+      AT(set_headers) },
+    { CLI_LIST, 0, "remove-header", "N", "remove this field of the message",
+      AT(remove_headers) },
     { CLI_LIST, 0, "dkim", "D:S:KEYFILE", "sign it for domain D, selector S, with this private\n"
       "key (PEM); one RSA and one Ed25519 key are best", AT(dkim) },
     { CLI_HEADING, 0, NULL, NULL, "Envelope", 0 },
@@ -182,6 +211,9 @@ out:
     cli_signer_close(&a.signer);
     free(a.text_value);
     free(a.html_value);
+    free(a.amp_value);
+    free(a.calendar_value);
+    free(a.markdown_value);
     free(a.raw);
     cli_release(&page, &a);
     return rc;

@@ -10,10 +10,14 @@ typedef struct cli_send_args {
     cli_list via, to, cc, bcc, reply_to, attach, inlined, headers, dkim;
     const char *from, *subject, *text, *html, *message;
     const char *envelope_from, *dsn, *ret, *envid;
+    cli_list set_headers, remove_headers, unsubscribe;
+    const char *sender, *in_reply_to, *references, *priority, *auto_submitted, *list_id;
+    const char *feedback_id, *calendar, *amp, *markdown, *charset;
+    bool no_text, flowed, only_7bit;
     bool require_tls, dry_run, quiet, json;
     cli_connection connection;
     /* what the options were turned into; borrowed by the message */
-    char *text_value, *html_value, *raw;
+    char *text_value, *html_value, *amp_value, *calendar_value, *markdown_value, *raw;
     size_t raw_len;
     cli_signer signer;
 } cli_send_args;

@@ -9,6 +9,7 @@
 #include "mime/mime_int.h"
 
 #define NAME_MAX_LEN 76 /* so that a folded line always holds it */
+#define URI_MAX 900     /* one that is never encoded: its line stays under 998 */
 
 typedef enum field_kind {
     FIELD_TEXT,      /* as often as wanted               */
@@ -16,6 +17,9 @@ typedef enum field_kind {
     FIELD_ADDRESSES, /* a list, once                     */
     FIELD_MAILBOX,   /* one mailbox, once                */
     FIELD_RESENT,    /* a list, as often as wanted       */
+    FIELD_IDS,       /* message identifiers, once        */
+    FIELD_URIS,      /* RFC 2369: <URI>, <URI>; once     */
+    FIELD_LIST_ID,   /* RFC 2919, once                   */
     FIELD_OWNED,     /* the composer's                   */
     FIELD_HIDDEN,    /* must not be seen by recipients   */
     FIELD_SETTER     /* has a call of its own            */
@@ -36,8 +40,22 @@ static const struct {
     { "Resent-Bcc", FIELD_HIDDEN },
     { "MIME-Version", FIELD_OWNED },
     { "Sender", FIELD_MAILBOX },
-    { "In-Reply-To", FIELD_ONCE },
-    { "References", FIELD_ONCE },
+    { "In-Reply-To", FIELD_IDS },
+    { "References", FIELD_IDS },
+    { "Auto-Submitted", FIELD_ONCE },
+    { "Feedback-ID", FIELD_ONCE },
+    { "Importance", FIELD_ONCE },
+    { "Priority", FIELD_ONCE },
+    { "X-Priority", FIELD_ONCE },
+    { "List-Id", FIELD_LIST_ID },
+    { "List-Help", FIELD_URIS },
+    { "List-Unsubscribe", FIELD_URIS },
+    { "List-Unsubscribe-Post", FIELD_ONCE },
+    { "List-Subscribe", FIELD_URIS },
+    { "List-Post", FIELD_URIS },
+    { "List-Owner", FIELD_URIS },
+    { "List-Archive", FIELD_URIS },
+    { "Archived-At", FIELD_URIS },
     { "Resent-From", FIELD_RESENT },
     { "Resent-Sender", FIELD_RESENT },
     { "Resent-To", FIELD_RESENT },
@@ -96,10 +114,82 @@ has_custom(const lw_message *m, lw_span name)
     return false;
 }
 
+/** One of the two arrays of a message that hold headers. */
+typedef struct custom_list {
+    lw_custom **items;
+    size_t *n, *cap;
+} custom_list;
+
 static lw_code
 refuse(lw_error *err, const char *name, const char *why)
 {
     return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "header %s: %s", name, why);
+}
+
+/* [RFC2369 2] "The contents of the list header fields mostly consist of angle-bracket ('<', '>')
+ * enclosed URLs, with internal whitespace being ignored."  Commas stand between them; or NO */
+static bool
+is_uris(lw_span s)
+{
+    if (lw_span_eq_nocase(s, LW_LIT("NO")))
+        return true;
+    for (;;) {
+        size_t close = lw_span_find(s, '>'), colon = lw_span_find((lw_span){ s.ptr, close }, ':');
+        if (s.len == 0 || s.ptr[0] != '<' || close == s.len || colon < 2 || colon + 1 >= close
+            || close > URI_MAX)
+            return false;
+        for (size_t i = 1; i < close; i++)
+            if (s.ptr[i] <= ' ' || s.ptr[i] > '~' || s.ptr[i] == '<')
+                return false;
+        s = lw_span_trim((lw_span){ s.ptr + close + 1, s.len - close - 1 });
+        if (s.len == 0)
+            return true;
+        if (s.ptr[0] != ',')
+            return false;
+        s = lw_span_trim((lw_span){ s.ptr + 1, s.len - 1 });
+    }
+}
+
+/* [RFC2919 3] "list-id-header = "List-ID:" [phrase] "<" list-id ">" CRLF" */
+static bool
+is_list_id(lw_span s)
+{
+    size_t open = s.len;
+
+    while (open > 0 && s.ptr[open - 1] != '<')
+        open--;
+    if (open == 0 || s.ptr[s.len - 1] != '>')
+        return false;
+    lw_span id = { s.ptr + open, s.len - open - 1 };
+    return lw_span_is_ascii(id) && id.len <= LW_DOMAIN_MAX && lw_span_find(id, '.') < id.len
+        && !lw_addr_wants_quotes(id);
+}
+
+/* without an @ it is what old programs write into In-Reply-To: taken, if no line gets too long */
+static bool
+is_verbatim(lw_span s)
+{
+    lw_span word;
+
+    for (lw_span rest = s; lw_span_token(&rest, ' ', &word);)
+        if (word.len > URI_MAX)
+            return false;
+    return lw_span_is_ascii(s);
+}
+
+static lw_code
+check_form(lw_custom *c, field_kind kind, lw_span value, lw_error *err)
+{
+    if (kind == FIELD_URIS && !is_uris(value))
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: \"%.60s\" is not of the form "
+                       "<https://...>, <mailto:...> (each at most %d characters)", c->name,
+                       value.ptr, URI_MAX);
+    if (kind == FIELD_LIST_ID && !is_list_id(value))
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: \"%.60s\" is not of the form "
+                       "Name <list.example.com>", c->name, value.ptr);
+    c->is_phrase = kind == FIELD_LIST_ID;
+    c->is_verbatim = kind == FIELD_URIS || (kind == FIELD_IDS && is_verbatim(value));
+    return LW_OK;
 }
 
 static lw_code
@@ -107,7 +197,6 @@ fill_custom(lw_message *m, lw_custom *c, field_kind kind, lw_span value, lw_erro
 {
     lw_code rc;
 
-    lw_mailboxes_init(&c->list, &m->alloc);
     c->is_list = kind == FIELD_ADDRESSES || kind == FIELD_MAILBOX || kind == FIELD_RESENT;
     if (c->is_list) {
         rc = lw_mailboxes_parse(&c->list, value, c->name, err);
@@ -121,30 +210,43 @@ fill_custom(lw_message *m, lw_custom *c, field_kind kind, lw_span value, lw_erro
     if (value.len > LW_MIME_VALUE_MAX)
         return lw_fail(err, LW_ELIMIT, LW_STAGE_COMPOSE, "%s: longer than %zu octets", c->name,
                        LW_MIME_VALUE_MAX);
+    if ((rc = check_form(c, kind, value, err)) < 0)
+        return rc;
     c->value = lw_span_dup(&m->alloc, value);
     return c->value != NULL ? LW_OK
         : lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", c->name);
 }
 
 static lw_code
-add_custom(lw_message *m, const char *name, field_kind kind, lw_span value, lw_error *err)
+add_custom(lw_message *m, custom_list *list, lw_custom *c, lw_error *err)
 {
-    void *items = m->customs;
-    lw_custom c = { .name = lw_strdup(&m->alloc, name) };
-    lw_code rc = LW_ENOMEM;
+    void *items = *list->items;
 
-    if (c.name == NULL
-        || !lw_array_room(&m->alloc, &items, m->n_customs, &m->cap_customs, sizeof c)) {
-        lw_release(&m->alloc, c.name);
-        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", name);
-    }
-    m->customs = items;
-    if ((rc = fill_custom(m, &c, kind, value, err)) < 0) {
-        lw_custom_deinit(&m->alloc, &c);
-        return rc;
-    }
-    m->customs[m->n_customs++] = c;
+    if (!lw_array_room(&m->alloc, &items, *list->n, list->cap, sizeof *c))
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", c->name);
+    *list->items = items;
+    (*list->items)[(*list->n)++] = *c;
     return LW_OK;
+}
+
+/* a field of this name and kind for list; without a value it stands for a removed one */
+static lw_code
+make_custom(lw_message *m, custom_list list, const char *name, field_kind kind,
+            const char *value, lw_error *err)
+{
+    lw_custom c = { .name = lw_strdup(&m->alloc, name) };
+    lw_code rc = LW_OK;
+
+    lw_mailboxes_init(&c.list, &m->alloc);
+    if (c.name == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", name);
+    if (value != NULL)
+        rc = fill_custom(m, &c, kind, lw_span_trim(lw_span_str(value)), err);
+    if (rc >= 0)
+        rc = add_custom(m, &list, &c, err);
+    if (rc < 0)
+        lw_custom_deinit(&m->alloc, &c);
+    return rc;
 }
 
 static lw_code
@@ -193,7 +295,7 @@ call_setter(lw_message *m, lw_span name, const char *value)
 lw_code
 lw_message_header(lw_message *m, const char *name, const char *value)
 {
-    lw_span n = lw_span_str(name), v = lw_span_trim(lw_span_str(value));
+    lw_span n = lw_span_str(name);
     field_kind kind = kind_of(n);
     lw_error e;
     lw_code rc;
@@ -215,6 +317,62 @@ lw_message_header(lw_message *m, const char *name, const char *value)
     else if (kind != FIELD_TEXT && kind != FIELD_RESENT && has_custom(m, n))
         rc = refuse(&e, name, "it is set already, and a message has one only");
     else
-        rc = add_custom(m, name, kind, v, &e);
+        rc = make_custom(m, (custom_list){ &m->customs, &m->n_customs, &m->cap_customs }, name,
+                         kind, value, &e);
+    return lw_message_keep(m, rc, &e);
+}
+
+/* fields that have setters of their own, where a ready message holds them */
+static field_kind
+kind_in_ready(lw_span name)
+{
+    static const struct {
+        const char *name;
+        field_kind kind;
+    } setters[] = { { "From", FIELD_ADDRESSES }, { "To", FIELD_ADDRESSES }, { "Cc", FIELD_ADDRESSES },
+                    { "Reply-To", FIELD_ADDRESSES }, { "Message-ID", FIELD_IDS } };
+    field_kind kind = kind_of(name);
+
+    for (size_t i = 0; kind == FIELD_SETTER && i < LW_COUNT(setters); i++)
+        if (lw_span_eq_nocase(name, lw_span_str(setters[i].name)))
+            return setters[i].kind;
+    return kind == FIELD_SETTER ? FIELD_TEXT : kind;
+}
+
+static lw_code
+check_change(lw_span name, const char *value, lw_error *err)
+{
+    int64_t unix_s;
+    int zone;
+    lw_code rc = check_name(name, err);
+
+    if (rc < 0)
+        return rc;
+    if (kind_of(name) == FIELD_OWNED)
+        return refuse(err, name.ptr, "it tells how the body is to be read, and the body stays");
+    if (kind_of(name) == FIELD_HIDDEN)
+        return refuse(err, name.ptr, "it is removed in any case");
+    if (value != NULL && lw_span_eq_nocase(name, LW_LIT("Date"))
+        && !lw_date_parse(lw_span_str(value), &unix_s, &zone))
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "Date: \"%.60s\" is not a date as in "
+                       "\"Tue, 1 Jul 2025 10:52:37 +0200\"", value);
+    if (value != NULL && lw_span_eq_nocase(name, LW_LIT("Message-ID"))
+        && !lw_message_is_id(lw_span_trim(lw_span_str(value))))
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                       "Message-ID: \"%.60s\" is not of the form <left@right>", value);
+    return LW_OK;
+}
+
+lw_code
+lw_message_raw_header(lw_message *m, const char *name, const char *value)
+{
+    lw_error e;
+    lw_code rc = lw_message_not_null(m, name, "header");
+
+    if (rc < 0)
+        return rc;
+    if ((rc = check_change(lw_span_str(name), value, &e)) >= 0)
+        rc = make_custom(m, (custom_list){ &m->changes, &m->n_changes, &m->cap_changes }, name,
+                         kind_in_ready(lw_span_str(name)), value, &e);
     return lw_message_keep(m, rc, &e);
 }

@@ -148,6 +148,12 @@ mixed_words(lw_field_writer *w, lw_span value, size_t from, size_t to)
 }
 
 void
+lw_field_verbatim(lw_field_writer *w, lw_span value)
+{
+    plain_words(w, lw_span_trim(value), true);
+}
+
+void
 lw_field_text(lw_field_writer *w, lw_span value)
 {
     size_t from, to;

@@ -58,6 +58,9 @@ lw_message_free(lw_message *m)
     for (size_t i = 0; i < m->n_customs; i++)
         lw_custom_deinit(&alloc, &m->customs[i]);
     lw_release(&alloc, m->customs);
+    for (size_t i = 0; i < m->n_changes; i++)
+        lw_custom_deinit(&alloc, &m->changes[i]);
+    lw_release(&alloc, m->changes);
     for (size_t i = 0; i < m->attached.n; i++)
         lw_attached_deinit(&alloc, &m->attached.items[i]);
     lw_release(&alloc, m->attached.items);
@@ -272,8 +275,8 @@ lw_message_date(lw_message *m, int64_t unix_s, int offset_minutes)
 
 /* msg-id = "<" id-left "@" id-right ">" of printable ASCII without spaces; what stands in the
  * wild is looser than dot-atom-text, so more is not asked */
-static bool
-is_message_id(lw_span s)
+bool
+lw_message_is_id(lw_span s)
 {
     size_t at = lw_span_find(s, '@');
 
@@ -297,7 +300,7 @@ lw_message_id(lw_message *m, const char *message_id)
     if (rc < 0)
         return rc;
     rc = lw_mime_gate(s, "message-id", LW_EMESSAGE, &e);
-    if (rc >= 0 && !is_message_id(s))
+    if (rc >= 0 && !lw_message_is_id(s))
         rc = lw_fail(&e, LW_EMESSAGE, LW_STAGE_COMPOSE,
                      "message-id: \"%.60s\" is not of the form <left@right>", message_id);
     if (rc >= 0 && (copy = lw_span_dup(&m->alloc, s)) == NULL)

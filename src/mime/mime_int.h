@@ -82,6 +82,8 @@ void lw_field_glue(lw_field_writer *w, lw_span s);
 void lw_field_text(lw_field_writer *w, lw_span value);
 /** lw_field_phrase - a display name: atoms, a quoted string, or encoded words */
 void lw_field_phrase(lw_field_writer *w, lw_span name);
+/** lw_field_verbatim - words that are never encoded, folded where they have spaces between them */
+void lw_field_verbatim(lw_field_writer *w, lw_span value);
 void lw_field_mailboxes(lw_field_writer *w, const lw_mailboxes *l);
 /** lw_param_is_plain - short ASCII that no reader takes for an encoded word */
 bool lw_param_is_plain(lw_span value);
@@ -156,6 +158,8 @@ typedef struct lw_custom {
     char *name, *value;
     lw_mailboxes list;
     bool is_list;
+    bool is_verbatim; /* URIs and message identifiers: never encoded, folded at spaces */
+    bool is_phrase;   /* List-Id: a phrase, then <...>                                 */
 } lw_custom;
 
 /** Octets from memory (borrowed) or from a source (owned). */
@@ -195,6 +199,9 @@ struct lw_message {
     char calendar_method[24];
     lw_custom *customs;
     size_t n_customs, cap_customs;
+    bool adds_references;       /* In-Reply-To's, if there are none */
+    lw_custom *changes;         /* of a ready message; neither value nor list: removed */
+    size_t n_changes, cap_changes;
     lw_list_of_attached attached;
     size_t n_inline;
     bool is_raw;
@@ -211,8 +218,11 @@ lw_code lw_message_keep(lw_message *m, lw_code rc, const lw_error *err);
 LW_MUST_USE lw_code lw_message_plain_text(lw_message *m, const lw_text **out, lw_error *err);
 /** lw_html_to_text - HTML as plain text (html_text.c); linear, any octets */
 void lw_html_to_text(lw_buf *out, lw_span html);
+#define LW_MARKDOWN_MAX ((size_t)16 << 20)
 /** lw_text_flow - canonical text as format=flowed (flowed.c, RFC 3676) */
 void lw_text_flow(lw_buf *out, lw_span text);
+/** lw_message_is_id - "<left@right>" of printable ASCII */
+bool lw_message_is_id(lw_span s);
 /** lw_message_not_null - a NULL argument is the caller's mistake, kept with the field's name */
 lw_code lw_message_not_null(lw_message *m, const void *value, const char *field);
 void lw_content_deinit(const lw_alloc *alloc, lw_content *c);
@@ -301,6 +311,8 @@ struct lw_rendering {
 /** lw_render_composed, lw_render_raw - fill literal, pieces, message_id, envelope flags */
 LW_MUST_USE lw_code lw_render_composed(lw_rendering *r, lw_error *err);
 LW_MUST_USE lw_code lw_render_raw(lw_rendering *r, lw_error *err);
+/** lw_render_custom - a header of the caller's own */
+void lw_render_custom(lw_buf *b, const lw_custom *c);
 /** lw_render_parts - the bodies and attachments (parts.c) */
 LW_MUST_USE lw_code lw_render_parts(lw_rendering *r, lw_error *err);
 #define LW_TOKEN_LEN 26 /* characters of a boundary's random part, 130 bits */

@@ -77,6 +77,60 @@ learn(lw_rendering *r, const lw_scan_line *f, lw_buf *scratch, lw_error *err)
                                    : is_named(f, "Cc") ? "Cc" : "Bcc", LW_LIST_MAY_BE_EMPTY, err);
 }
 
+static bool
+is_changed(const lw_message *m, const lw_scan_line *f)
+{
+    for (size_t i = 0; i < m->n_changes; i++)
+        if (is_named(f, m->changes[i].name))
+            return true;
+    return false;
+}
+
+static lw_code
+copy_list(lw_mailboxes *to, const lw_mailboxes *from)
+{
+    lw_code rc = LW_OK;
+
+    for (size_t i = 0; i < from->n && rc >= 0; i++)
+        rc = lw_mailboxes_add(to, LW_LIT(""), lw_span_str(from->items[i].addr));
+    return rc;
+}
+
+/* what the envelope and the report need to know of a field that is written anew */
+static lw_code
+learn_change(lw_rendering *r, const lw_custom *c)
+{
+    const lw_message *m = r->message;
+    const lw_scan_line f = { .name = lw_span_str(c->name) };
+    bool wants_to = m->envelope_to.n + m->to.n + m->cc.n + m->bcc.n == 0;
+    bool wants_from = m->envelope_from == NULL && m->from.n == 0 && r->found_from == NULL;
+
+    if (wants_to && (is_named(&f, "To") || is_named(&f, "Cc")))
+        return copy_list(&r->found, &c->list);
+    if (wants_from && is_named(&f, "From"))
+        return (r->found_from = lw_strdup(&r->alloc, c->list.items[0].addr)) == NULL ? LW_ENOMEM : LW_OK;
+    if (is_named(&f, "Message-ID") && r->message_id == NULL)
+        return (r->message_id = lw_strdup(&r->alloc, c->value)) == NULL ? LW_ENOMEM : LW_OK;
+    return LW_OK;
+}
+
+/* the fields written anew stand behind the others */
+static lw_code
+put_changes(lw_rendering *r)
+{
+    const lw_message *m = r->message;
+    lw_code rc = LW_OK;
+
+    for (size_t i = 0; i < m->n_changes && rc >= 0; i++) {
+        const lw_custom *c = &m->changes[i];
+        if (c->value == NULL && !c->is_list)
+            continue;
+        lw_render_custom(&r->literal, c);
+        rc = learn_change(r, c);
+    }
+    return rc;
+}
+
 static lw_code
 take_header(lw_rendering *r, const lw_scan *s, lw_error *err)
 {
@@ -87,10 +141,14 @@ take_header(lw_rendering *r, const lw_scan *s, lw_error *err)
 
     lw_buf_init(&scratch, &r->alloc, LW_MIME_VALUE_MAX);
     while (rc >= 0 && lw_scan_field(&rest, &f)) {
+        if (is_changed(r->message, &f))
+            continue;
         rc = learn(r, &f, &scratch, err);
         if (!is_named(&f, "Bcc") && !is_named(&f, "Resent-Bcc"))
             lw_buf_add(&r->literal, f.whole);
     }
+    if (rc >= 0)
+        rc = put_changes(r);
     lw_buf_add(&r->literal, rest);
     lw_buf_deinit(&scratch);
     return rc;

@@ -86,6 +86,49 @@ put_date(lw_buf *b, const lw_message *m, const lw_render_opts *opts)
     lw_field_end(&w);
 }
 
+void
+lw_render_custom(lw_buf *b, const lw_custom *c)
+{
+    lw_span value = lw_span_str(c->value), name = value;
+    lw_field_writer w;
+
+    lw_field_begin(&w, b, lw_span_str(c->name));
+    if (c->is_list) {
+        lw_field_mailboxes(&w, &c->list);
+    } else if (c->is_phrase) {
+        while (name.len > 0 && name.ptr[name.len - 1] != '<')
+            name.len--;
+        lw_span id = { value.ptr + name.len - 1, value.len - name.len + 1 };
+        name.len--;
+        if (lw_span_trim(name).len > 0)
+            lw_field_phrase(&w, name);
+        lw_field_token(&w, id);
+    } else if (c->is_verbatim) {
+        lw_field_verbatim(&w, value);
+    } else {
+        lw_field_text(&w, value);
+    }
+    lw_field_end(&w);
+}
+
+/* [RFC5322 3.6.4] "The "References:" field will contain the contents of the parent's "References:"
+ * field (if any) followed by the contents of the parent's "Message-ID:" field (if any)." */
+static void
+put_references(lw_buf *b, const lw_message *m)
+{
+    const lw_custom *parent = NULL;
+
+    for (size_t i = 0; m->adds_references && i < m->n_customs; i++) {
+        if (lw_span_eq_nocase(lw_span_str(m->customs[i].name), LW_LIT("References")))
+            return;
+        if (lw_span_eq_nocase(lw_span_str(m->customs[i].name), LW_LIT("In-Reply-To")))
+            parent = &m->customs[i];
+    }
+    if (parent != NULL)
+        lw_render_custom(b, &(lw_custom){ .name = (char[]){ "References" }, .value = parent->value,
+                                          .is_verbatim = true });
+}
+
 static void
 put_headers(lw_rendering *r, lw_buf *b)
 {
@@ -101,13 +144,9 @@ put_headers(lw_rendering *r, lw_buf *b)
     if (m->subject != NULL)
         put_text(b, LW_LIT("Subject"), lw_span_str(m->subject));
     put_text(b, LW_LIT("Message-ID"), lw_span_str(r->message_id));
-    for (size_t i = 0; i < m->n_customs; i++) {
-        const lw_custom *c = &m->customs[i];
-        if (c->is_list)
-            put_mailboxes(b, lw_span_str(c->name), &c->list);
-        else
-            put_text(b, lw_span_str(c->name), lw_span_str(c->value));
-    }
+    for (size_t i = 0; i < m->n_customs; i++)
+        lw_render_custom(b, &m->customs[i]);
+    put_references(b, m);
     lw_buf_add(b, LW_LIT("MIME-Version: 1.0\r\n"));
 }
 
@@ -127,6 +166,9 @@ lw_render_composed(lw_rendering *r, lw_error *err)
 
     if (r->message->from.n == 0)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "from: no sender was given");
+    if (r->message->n_changes > 0)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "header %s: there is no ready message to "
+                       "change it in", r->message->changes[0].name);
     if (r->message_id == NULL && (rc = make_message_id(r, err)) < 0)
         return rc;
     put_headers(r, &r->literal);

@@ -66,5 +66,105 @@ class Encodings(Case):
             self.assertEqual(os.path.basename(path), inner.get_filename())
 
 
+class Message(Case):
+    def sent(self, *args, sink_args=(), **more):
+        with Sink(*sink_args) as sink:
+            ran = run('send', '--via', sink.url, *args, **more)
+            self.assertEqual(ran.code, 0, ran)
+            envelope, octets = sink.one()
+            return envelope, parse(octets), octets
+
+    def test_headers(self):
+        _, message, _ = self.sent(
+            *TO_BOB, '--text', 'x', '--in-reply-to', '<1@x.example>', '--priority', 'high',
+            '--auto-submitted', 'auto-generated', '--list-id', 'News <news.example.com>',
+            '--unsubscribe', 'https://x.example/u?a==?b', '--unsubscribe', 'mailto:u@x.example',
+            '--feedback-id', 'a:b:c:d', '--sender', 'Zoë <z@x.example>')
+        for name, want in [('In-Reply-To', '<1@x.example>'), ('References', '<1@x.example>'),
+                           ('X-Priority', '1 (Highest)'), ('Importance', 'High'),
+                           ('Priority', 'urgent'), ('Auto-Submitted', 'auto-generated'),
+                           ('List-Id', 'News <news.example.com>'),
+                           ('List-Unsubscribe', '<https://x.example/u?a==?b>, <mailto:u@x.example>'),
+                           ('List-Unsubscribe-Post', 'List-Unsubscribe=One-Click'),
+                           ('Feedback-ID', 'a:b:c:d'), ('Sender', 'Zoë <z@x.example>')]:
+            self.assertEqual(message.get_all(name), [want])
+
+    def test_invitation(self):
+        ics = 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:Grüße\r\nEND:VCALENDAR\r\n'
+        path = self.file('i.ics', ics.encode())
+        _, message, _ = self.sent(*TO_BOB, '--text', 'x', '--calendar', path)
+        body, attached = message.iter_parts()
+        invitation = list(body.iter_parts())[1]
+        self.assertEqual(invitation.get_content_type(), 'text/calendar')
+        self.assertEqual(invitation.get_param('method'), 'REQUEST')
+        self.assertEqual(invitation.get_content().replace('\r\n', '\n'), ics.replace('\r\n', '\n'))
+        self.assertEqual(attached.get_filename(), 'invite.ics')
+        self.assertEqual(attached.get_payload(decode=True), ics.encode())
+
+    def test_text_of_html(self):
+        html = '<p>Hi <a href="https://x.example/a">there</a><ul><li>one<li>two</ul>'
+        _, message, _ = self.sent(*TO_BOB, '--html', html)
+        self.assertEqual(message.get_body(('plain',)).get_content().replace('\r\n', '\n'),
+                         'Hi there <https://x.example/a>\n\n- one\n- two\n')
+        _, message, _ = self.sent(*TO_BOB, '--html', html, '--no-text')
+        self.assertEqual(message.get_content_type(), 'text/html')
+
+    def test_flowed(self):
+        _, message, octets = self.sent(*TO_BOB, '--text', 'word ' * 40, '--flowed')
+        self.assertEqual(message.get_param('format'), 'flowed')
+        lines = message.get_content().splitlines()
+        self.assertEqual(''.join(lines), ('word ' * 40).strip())
+        self.assertTrue(all(len(line) <= 78 for line in lines))
+
+    def test_markdown(self):
+        path = self.file('m.md', '# Hé\n\n*x*\n'.encode())
+        with Sink() as sink:
+            ran = run('send', '--via', sink.url, *TO_BOB, '--markdown', path)
+            if 'libmd4c' in ran.err:
+                self.skipTest(ran.err.strip())
+            self.assertEqual(ran.code, 0, ran)
+            message = parse(sink.one()[1])
+        self.assertEqual(message.get_body(('plain',)).get_content().replace('\r\n', '\n'), '# Hé\n\n*x*\n')
+        self.assertIn('<h1>Hé</h1>', message.get_body(('html',)).get_content())
+
+    def test_charset(self):
+        text = 'Grüße'
+        for octets, charset in [(text.encode('latin-1'), 'latin1'), (text.encode('utf-16'), None),
+                                (b'\xfe\xff' + text.encode('utf-16-be'), None),
+                                (text.encode('utf-8-sig'), None), (text.encode('utf-8-sig'), 'utf-8'),
+                                (text.encode('utf-32'), None), ('测试'.encode('gb18030'), 'gb18030')]:
+            with self.subTest(octets):
+                path = self.file('t.txt', octets)
+                _, message, _ = self.sent(*TO_BOB, '--text', '@' + path,
+                                          *(['--charset', charset] if charset else []))
+                self.assertEqual(message.get_content().strip(), text if len(octets) > 4 else '测试')
+
+    def test_charset_wrong(self):
+        path = self.file('t.txt', b'a\xffb')
+        self.assert_fails(run('send', *TO_BOB, '--dry-run', '--text', '@' + path, '--charset', 'utf-16'), 65,
+                          path, 'is not in the character set utf-16')
+        self.assert_fails(run('send', *TO_BOB, '--dry-run', '--text', '@' + path, '--charset', 'klingon'), 64,
+                          '--charset "klingon" is not known here')
+
+    def test_ready_message_changed(self):
+        path = self.file('r.eml', b'From: a@b.de\r\nTo: c@d.de\r\nSubject: old\r\nX-A: 1\r\n\r\nbody\r\n')
+        envelope, _, octets = self.sent('--message', path, '--set-header', 'Subject: Neü',
+                                        '--set-header', 'To: bob@example.org', '--remove-header', 'x-a')
+        self.assertEqual([r['address'] for r in envelope['recipients']], ['bob@example.org'])
+        self.assertEqual(octets, b'From: a@b.de\r\nSubject: =?UTF-8?Q?Ne=C3=BC?=\r\n'
+                                 b'To: bob@example.org\r\n\r\nbody\r\n')
+
+    def test_mistakes(self):
+        for args, words in [
+                (['--priority', 'urgent'], ['--priority "urgent" is not high, normal or low']),
+                (['--unsubscribe', 'mailto:a@b.de'], ['needs an https:// address']),
+                (['--unsubscribe', 'https://a/', '--unsubscribe', 'https://b/'], ['one https:// and one']),
+                (['--markdown', '/dev/null', '--html', 'x'], ['--markdown is both text and HTML']),
+                (['--set-header', 'X: y'], ['change a ready message']),
+                (['--text', '-', '--calendar', '-'], ['standard input can be read once'])]:
+            with self.subTest(args):
+                self.assert_fails(run('send', *TO_BOB, '--dry-run', *args), 64, *words)
+
+
 if __name__ == '__main__':
     harness.main()

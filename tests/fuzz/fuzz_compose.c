@@ -2,14 +2,15 @@
 /*
  * tests/fuzz/fuzz_compose.c - any values in a composed message: refused, or rendered legally
  *
- * The input is split at NUL octets: subject, text, HTML, a header's value, a file name, a type.
+ * The input is split at NUL octets: subject, text, HTML, a header's value, a file name, a type, an
+ * unsubscribe address, a List-Id, a Message-ID, an invitation.
  * No value may begin a header line of its own, whatever it holds.
  */
 #include "mime/mime_int.h"
 
 #include <stdlib.h>
 
-#define N_VALUES 6
+#define N_VALUES 10
 
 static void
 must(bool holds)
@@ -24,6 +25,7 @@ is_known(lw_span line)
 {
     static const char *const names[] = {
         "Date:", "From:", "To:", "Subject:", "Message-ID:", "X-Fuzz:", "MIME-Version:",
+        "List-Unsubscribe:", "List-Unsubscribe-Post:", "List-Id:", "In-Reply-To:", "References:",
         "Content-Type:", "Content-Transfer-Encoding:", " ", "\t",
     };
 
@@ -33,8 +35,9 @@ is_known(lw_span line)
     return false;
 }
 
+/* 8-bit octets only where the envelope says so, and never in the message's own header */
 static void
-check(lw_span all)
+check(lw_span all, bool may_be_8bit)
 {
     bool in_header = true;
 
@@ -42,7 +45,7 @@ check(lw_span all)
         size_t n = lw_span_find(all, '\n');
         must(n > 0 && n < all.len && all.ptr[n - 1] == '\r');
         lw_span line = { all.ptr, n - 1 };
-        must(line.len <= LW_LINE_MAX && lw_span_is_ascii(line));
+        must(line.len <= LW_LINE_MAX && ((may_be_8bit && !in_header) || lw_span_is_ascii(line)));
         must(lw_span_find(line, '\r') == line.len && lw_span_find(line, '\0') == line.len);
         must(!in_header || line.len == 0 || is_known(line));
         in_header = in_header && line.len > 0;
@@ -58,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *copy = lw_span_dup(NULL, (lw_span){ (const char *)data, size });
     lw_message *m = lw_message_new();
     lw_render_opts o = { .now_s = 1 };
-    const char *v[N_VALUES] = { "", "", "", "", "", "" };
+    const char *v[N_VALUES] = { "", "", "", "", "", "", "", "", "", "" };
     lw_rendering *r = NULL;
     lw_error e;
     lw_span span;
@@ -81,15 +84,28 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (n >= 5)
         lw_message_attach_memory(m, data, size, &(lw_attachment){ .name = v[4],
             .type = v[5][0] != '\0' ? v[5] : NULL, .is_inline = size % 2 == 0 });
+    if (n >= 7 && v[6][0] != '\0')
+        lw_message_unsubscribe(m, v[6], NULL);
+    if (n >= 8 && v[7][0] != '\0')
+        lw_message_list_id(m, v[7]);
+    if (n >= 9 && v[8][0] != '\0')
+        lw_message_in_reply_to(m, v[8]);
+    if (n >= 10 && v[9][0] != '\0')
+        lw_message_calendar(m, v[9]);
+    lw_message_flowed(m, size % 5 == 0);
     rc = lw_rendering_new(m, &o, &r, &e);
-    must(rc == LW_OK || (rc == lw_message_error(m)->code && e.text[0] != '\0'));
+    must(rc == LW_OK || e.text[0] != '\0');
+    /* the file is none that can be sent so, or a value was refused */
+    must(rc == LW_OK || rc == LW_EMESSAGE || rc == lw_message_error(m)->code);
+    if (rc == LW_OK && size % 3 > 0)
+        must(lw_rendering_fit(r, LW_BODY_8BITMIME, &e) == LW_OK);
     if (rc == LW_OK) {
         lw_body *b = lw_rendering_body(r);
         while ((rc = b->next(b->ctx, &span)) == LW_OK)
             lw_buf_add(&all, span);
         lw_buf_add(&all, span);
         must(rc == LW_DONE && all.len == b->size);
-        check(lw_buf_span(&all));
+        check(lw_buf_span(&all), lw_rendering_envelope(r)->body_type != LW_BODY_7BIT);
     }
     lw_rendering_free(r);
     lw_message_free(m);
