@@ -16,6 +16,7 @@
  *   report.c      what became of every recipient
  *   transact.c    one transaction over a session, into a report
  *   outgoing.c    a message rendered, and signed
+ *   pool*.c       many jobs over many channels (client/pool_int.h)
  *   send.c        messages: render, transact
  *   files.c       files as sources; lw_message_write
  *   sendmail.c, probe.c, talk.c  the calls of those names
@@ -270,6 +271,10 @@ lw_smtp *lw_session_engine(const lw_session *s);
 
 /** lw_result_other_host - the failure is the host's: the next server may do better */
 bool lw_result_other_host(const lw_error *err);
+/** lw_result_is_lasting - connecting failed in a way that trying again does not help */
+bool lw_result_is_lasting(const lw_error *err);
+/** lw_result_may_pass - recipients that are unsent for this reason may be offered again */
+bool lw_result_may_pass(lw_code code);
 /** lw_result_explain - put the server's name in front of an engine's sentence and the remedy
  *  behind it; link: what came first, NULL = nothing is known */
 void lw_result_explain(lw_error *err, const char *server, const lw_link *link);
@@ -299,16 +304,21 @@ struct lw_report {
 /** lw_report_new - every recipient of env is `unsent` (env NULL: there is none yet); NULL when out
  *  of memory */
 lw_report *lw_report_new(const lw_alloc *alloc, const lw_envelope *env);
-/** lw_report_rcpt - an RCPT event */
-void lw_report_rcpt(lw_report *r, const lw_event *ev);
+struct lw_outgoing;
+/** lw_report_event - RCPT or DONE; out: whose body it is, and can tell why its next failed; NULL =
+ *  not known */
+void lw_report_event(lw_report *r, const lw_event *ev, const struct lw_outgoing *out);
 /** lw_report_note_fmt - one more sentence; the ninth and later ones are left out */
 void lw_report_note_fmt(lw_report *r, const char *fmt, ...) LW_PRINTF(2, 3);
 /** lw_report_dropped - a note for each wish that the server does not offer */
 void lw_report_dropped(lw_report *r, uint32_t caps);
 /** lw_report_all_unsent - sending again is safe for every recipient */
 bool lw_report_all_unsent(const lw_report *r);
-/** lw_report_close - facts, time, the verdict */
-void lw_report_close(lw_report *r, const lw_session *s);
+bool lw_report_has_deferred(const lw_report *r);
+/** lw_report_close - facts (NULL = none), time, the verdict */
+void lw_report_close(lw_report *r, const lw_server_facts *server);
+/** lw_report_close_session - the same, and which server was passed over */
+void lw_report_close_session(lw_report *r, const lw_session *s);
 
 /* ---- transactions ------------------------------------------------------------------------------------------ */
 
@@ -331,6 +341,22 @@ LW_MUST_USE lw_code lw_outgoing_fit(const lw_outgoing *o, const lw_capabilities 
 /** lw_outgoing_error - why the body's next failed, else LW_OK */
 const lw_error *lw_outgoing_error(const lw_outgoing *o);
 
+/** lw_send_wishes - put the wishes of the options into a message's envelope; text goes to arena */
+void lw_send_wishes(const lw_send_opts *o, lw_envelope *env, lw_arena *arena);
+/** One envelope and body on a channel; out: whose body it is, NULL = not known. */
+typedef struct lw_transaction {
+    lw_envelope *env;
+    lw_body *body;
+    const lw_outgoing *out;
+    lw_report *report;
+    void *tag;
+} lw_transaction;
+
+/** lw_channel_submit - encode it for what the peer takes, and give it to the engine of a channel that
+ *  is UP.  If that cannot be done, the report's error says why */
+LW_MUST_USE lw_code lw_channel_submit(lw_channel *c, const lw_transaction *t);
+/** lw_channel_finish - after DONE: make the report's error one that helps */
+void lw_channel_finish(lw_channel *c, const lw_transaction *t);
 /** lw_transact - one envelope and body over s, connecting as needed; the outcomes go to r.  is_last:
  *  QUIT leaves with the message.  out: whose body it is, and can tell why its next failed; NULL = not known */
 void lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,

@@ -75,8 +75,8 @@ keep_reply(lw_report *r, const lw_result *one)
     r->has_reply = true;
 }
 
-void
-lw_report_rcpt(lw_report *r, const lw_event *ev)
+static void
+take_rcpt(lw_report *r, const lw_event *ev)
 {
     lw_result *one;
     lw_span text = ev->reply.code != 0 ? ev->reply.text : lw_span_str(ev->text);
@@ -90,6 +90,30 @@ lw_report_rcpt(lw_report *r, const lw_event *ev)
     one->enhanced = ev->reply.enhanced;
     one->text = keep_text(r, text);
     keep_reply(r, one);
+}
+
+/* why something was not sent, when no reply says it: the first sentence counts */
+static void
+keep_failure(lw_report *r, const lw_event *ev)
+{
+    if (ev->code < 0 && ev->reply.code == 0 && r->error.code == LW_OK)
+        lw_fail(&r->error, ev->code, ev->stage, "%s",
+                ev->text[0] != '\0' ? ev->text : lw_code_text(ev->code));
+}
+
+void
+lw_report_event(lw_report *r, const lw_event *ev, const lw_outgoing *out)
+{
+    if (ev->kind == LW_EVENT_RCPT) {
+        take_rcpt(r, ev);
+        keep_failure(r, ev);
+    }
+    if (ev->kind != LW_EVENT_DONE)
+        return;
+    lw_report_dropped(r, ev->dropped);
+    keep_failure(r, ev);
+    if (ev->code == LW_ESOURCE && out != NULL && lw_outgoing_error(out)->code < 0)
+        r->error = *lw_outgoing_error(out); /* it names the file */
 }
 
 void
@@ -135,6 +159,15 @@ lw_report_all_unsent(const lw_report *r)
     return true;
 }
 
+bool
+lw_report_has_deferred(const lw_report *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->results[i].outcome == LW_OUTCOME_DEFERRED)
+            return true;
+    return false;
+}
+
 /* recipients that never came to a stage of their own share the fate of the whole */
 static void
 tell_the_rest(lw_report *r)
@@ -154,16 +187,21 @@ tell_the_rest(lw_report *r)
 }
 
 void
-lw_report_close(lw_report *r, const lw_session *s)
+lw_report_close(lw_report *r, const lw_server_facts *server)
 {
-    if (s != NULL) {
-        lw_facts_copy(&r->arena, &r->server, &s->channel.facts);
-        if (s->skipped.code != LW_OK)
-            lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
-    }
+    if (server != NULL)
+        lw_facts_copy(&r->arena, &r->server, server);
     tell_the_rest(r);
     lw_result_judge(r);
     r->seconds = (double)(uv_hrtime() - r->began_ns) / 1e9;
+}
+
+void
+lw_report_close_session(lw_report *r, const lw_session *s)
+{
+    if (s != NULL && s->skipped.code != LW_OK)
+        lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
+    lw_report_close(r, s == NULL ? NULL : &s->channel.facts);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------ */

@@ -45,6 +45,74 @@ lw_result_other_host(const lw_error *err)
     return false;
 }
 
+/* ---- now, or never? ------------------------------------------------------------------------------ */
+
+static bool
+is_passing_reply(const lw_error *err)
+{
+    return err->reply_code / 100 == 4;
+}
+
+bool
+lw_result_is_lasting(const lw_error *err)
+{
+    switch (err->code) {
+    case LW_ECONFIG:
+    case LW_EUSAGE:
+    case LW_EBUG:
+    case LW_ECAPABILITY: return true;
+    case LW_EHOST:
+    case LW_ETLS: return err->retry != LW_RETRY_LATER && !is_passing_reply(err);
+    case LW_EAUTH:
+    case LW_EREPLY: return !is_passing_reply(err);
+    case LW_OK:
+    case LW_AGAIN:
+    case LW_DONE:
+    case LW_ENOMEM:
+    case LW_ELIMIT:
+    case LW_ECANCELED:
+    case LW_EADDRESS:
+    case LW_EMESSAGE:
+    case LW_ESOURCE:
+    case LW_EOUTPUT:
+    case LW_ECONNECT:
+    case LW_ELOST:
+    case LW_ETIMEOUT:
+    case LW_EPROTO: return false;
+    }
+    return false;
+}
+
+bool
+lw_result_may_pass(lw_code code)
+{
+    switch (code) {
+    case LW_ENOMEM:
+    case LW_ELIMIT:
+    case LW_ECONNECT:
+    case LW_ELOST:
+    case LW_ETIMEOUT:
+    case LW_ETLS:
+    case LW_EPROTO:
+    case LW_EREPLY: return true;
+    case LW_OK:
+    case LW_AGAIN:
+    case LW_DONE:
+    case LW_EUSAGE:
+    case LW_EBUG:
+    case LW_ECANCELED:
+    case LW_ECONFIG:
+    case LW_EADDRESS:
+    case LW_EMESSAGE:
+    case LW_ESOURCE:
+    case LW_EOUTPUT:
+    case LW_EHOST:
+    case LW_ECAPABILITY:
+    case LW_EAUTH: return false;
+    }
+    return false;
+}
+
 /* ---- sentences --------------------------------------------------------------------------------- */
 
 static const char *

@@ -65,8 +65,8 @@ original_recipient(lw_arena *arena, const char *address)
     return copy;
 }
 
-static void
-add_wishes(const lw_send_opts *o, lw_envelope *env, lw_report *r)
+void
+lw_send_wishes(const lw_send_opts *o, lw_envelope *env, lw_arena *arena)
 {
     env->ret = o->ret;
     env->envid = o->envid;
@@ -75,7 +75,7 @@ add_wishes(const lw_send_opts *o, lw_envelope *env, lw_report *r)
         return;
     for (size_t i = 0; i < env->n_rcpts; i++) {
         env->rcpts[i].notify = o->notify;
-        env->rcpts[i].orcpt = original_recipient(&r->arena, env->rcpts[i].address);
+        env->rcpts[i].orcpt = original_recipient(arena, env->rcpts[i].address);
     }
 }
 
@@ -116,7 +116,7 @@ hand_over(lw_report *r, const lw_session *s, lw_report **report)
 
     if (r == NULL)
         return LW_ENOMEM;
-    lw_report_close(r, s);
+    lw_report_close_session(r, s);
     rc = r->error.code;
     if (report != NULL)
         *report = r;
@@ -130,7 +130,7 @@ transact(lw_session *s, const lw_outgoing *out, bool is_last, lw_report *r)
 {
     lw_envelope *env = lw_rendering_envelope(out->rendering);
 
-    add_wishes(&s->setup.opts, env, r);
+    lw_send_wishes(&s->setup.opts, env, &r->arena);
     lw_transact(s, env, lw_outgoing_body(out), is_last, out, r);
 }
 

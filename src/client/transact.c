@@ -7,56 +7,40 @@
  */
 #include "client/client_int.h"
 
-/* why something was not sent, when no reply says it: the first sentence counts */
-static void
-keep_failure(lw_report *r, const lw_event *ev)
-{
-    if (ev->code < 0 && ev->reply.code == 0 && r->error.code == LW_OK)
-        lw_fail(&r->error, ev->code, ev->stage, "%s",
-                ev->text[0] != '\0' ? ev->text : lw_code_text(ev->code));
-}
+/* ---- one transaction into a channel, for sessions and pools ------------------------------------ */
 
-static void
-take_event(lw_report *r, const lw_event *ev, const lw_outgoing *out)
-{
-    if (ev->kind == LW_EVENT_RCPT) {
-        lw_report_rcpt(r, ev);
-        keep_failure(r, ev);
-    }
-    if (ev->kind != LW_EVENT_DONE)
-        return;
-    lw_report_dropped(r, ev->dropped);
-    keep_failure(r, ev);
-    if (ev->code == LW_ESOURCE && out != NULL && lw_outgoing_error(out)->code < 0)
-        r->error = *lw_outgoing_error(out); /* it names the file */
-}
-
-/* until DONE, or with QUIT on its way until the end */
-static void
-follow(lw_session *s, bool is_last, const lw_outgoing *out, lw_report *r)
-{
-    bool is_done = false;
-    lw_event ev;
-
-    while ((!is_done || is_last) && lw_session_next(s, &ev) == LW_OK) {
-        take_event(r, &ev, out);
-        is_done = is_done || ev.kind == LW_EVENT_DONE;
-    }
-    if (lw_smtp_error(lw_session_engine(s))->code < 0 && r->error.code < 0 &&
-        r->error.code != LW_ESOURCE)
-        (void)lw_channel_lost(&s->channel, &r->error);
-}
-
+/* what the peer can take is known only now */
 static lw_code
-submit(lw_session *s, lw_envelope *env, lw_body *body, lw_error *err)
+fit(const lw_channel *c, const lw_transaction *t)
 {
+    lw_report *r = t->report;
     lw_code rc;
 
+    if (t->out == NULL)
+        return LW_OK;
+    rc = lw_outgoing_fit(t->out, lw_smtp_capabilities(c->link.engine),
+                         c->setup->opts.no_chunking, &r->error);
+    if (rc < 0 && r->error.code == LW_OK)
+        lw_fail(&r->error, rc, LW_STAGE_COMPOSE, "message: %s", lw_code_text(rc));
+    r->size = t->body->size;
+    t->env->body_type = lw_rendering_envelope(t->out->rendering)->body_type;
+    return rc;
+}
+
+lw_code
+lw_channel_submit(lw_channel *c, const lw_transaction *t)
+{
+    lw_envelope *env = t->env;
+    lw_code rc;
+
+    if ((rc = fit(c, t)) < 0)
+        return rc;
     for (size_t i = 0; i < env->n_rcpts; i++)
         env->rcpts[i].state = 0; /* it may have been used with another engine */
-    if ((rc = lw_smtp_submit(lw_session_engine(s), env, body, NULL)) == LW_OK)
+    t->report->body_type = env->body_type;
+    if ((rc = lw_smtp_submit(c->link.engine, env, t->body, t->tag)) == LW_OK)
         return LW_OK;
-    return lw_fail(err, rc < 0 ? rc : LW_EUSAGE, LW_STAGE_COMPOSE, "%s",
+    return lw_fail(&t->report->error, rc < 0 ? rc : LW_EUSAGE, LW_STAGE_COMPOSE, "%s",
                    rc == LW_EADDRESS ? "an address or parameter of the envelope is malformed or "
                                        "too long"
                    : env->n_rcpts == 0 ? "the message has no recipient: add one with to, cc "
@@ -64,52 +48,62 @@ submit(lw_session *s, lw_envelope *env, lw_body *body, lw_error *err)
                                        : "the envelope cannot be sent");
 }
 
-/* what the peer can take is known only now */
-static lw_code
-fit(lw_session *s, const lw_outgoing *out, const lw_body *body, lw_report *r)
-{
-    lw_code rc;
-
-    if (out == NULL)
-        return LW_OK;
-    rc = lw_outgoing_fit(out, lw_smtp_capabilities(lw_session_engine(s)),
-                         s->setup.opts.no_chunking, &r->error);
-    if (rc < 0 && r->error.code == LW_OK)
-        lw_fail(&r->error, rc, LW_STAGE_COMPOSE, "message: %s", lw_code_text(rc));
-    r->size = body->size;
-    return rc;
-}
-
 /* "the server does not offer SMTPUTF8" becomes useful with the address that asks for it */
 static void
-explain_smtputf8(const lw_session *s, const lw_outgoing *out, lw_report *r)
+explain_smtputf8(const lw_channel *c, const lw_transaction *t)
 {
-    lw_error why, was = r->error;
+    lw_error why, was = t->report->error;
 
-    if (out == NULL || was.code != LW_ECAPABILITY || !lw_rendering_smtputf8(out->rendering, &why)
-        || (lw_smtp_capabilities(lw_session_engine(s))->flags & LW_CAP_SMTPUTF8))
+    if (t->out == NULL || was.code != LW_ECAPABILITY ||
+        !lw_rendering_smtputf8(t->out->rendering, &why) ||
+        (lw_smtp_capabilities(c->link.engine)->flags & LW_CAP_SMTPUTF8))
         return;
-    lw_fail(&r->error, was.code, was.stage, "%.400s (%.200s)", was.text, why.text);
-    r->error.retry = was.retry;
+    lw_fail(&t->report->error, was.code, was.stage, "%.400s (%.200s)", was.text, why.text);
+    t->report->error.retry = was.retry;
+}
+
+void
+lw_channel_finish(lw_channel *c, const lw_transaction *t)
+{
+    lw_error *err = &t->report->error;
+
+    if (err->code >= 0)
+        return;
+    if (lw_smtp_error(c->link.engine)->code < 0 && err->code != LW_ESOURCE)
+        (void)lw_channel_lost(c, err);
+    explain_smtputf8(c, t);
+    if (err->stage != LW_STAGE_COMPOSE)
+        lw_channel_explain(c, err);
+}
+
+/* ---- over a session ------------------------------------------------------------------------------ */
+
+/* until DONE, or with QUIT on its way until the end */
+static void
+follow(lw_session *s, bool is_last, const lw_transaction *t)
+{
+    bool is_done = false;
+    lw_event ev;
+
+    while ((!is_done || is_last) && lw_session_next(s, &ev) == LW_OK) {
+        lw_report_event(t->report, &ev, t->out);
+        is_done = is_done || ev.kind == LW_EVENT_DONE;
+    }
 }
 
 static void
-attempt(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
-        const lw_outgoing *out, lw_report *r)
+attempt(lw_session *s, bool is_last, const lw_transaction *t)
 {
     lw_smtp *engine = lw_session_engine(s);
     unsigned flights = s->channel.is_fresh ? 0 : lw_smtp_flights(engine);
 
-    if (fit(s, out, body, r) < 0 || submit(s, env, body, &r->error) < 0)
+    if (lw_channel_submit(&s->channel, t) < 0)
         return;
-    r->body_type = env->body_type;
     if (is_last)
         (void)lw_smtp_quit(engine);
-    follow(s, is_last, out, r);
-    r->flights = lw_smtp_flights(engine) - flights;
-    explain_smtputf8(s, out, r);
-    if (r->error.code < 0 && r->error.stage != LW_STAGE_COMPOSE)
-        lw_channel_explain(&s->channel, &r->error);
+    follow(s, is_last, t);
+    t->report->flights = lw_smtp_flights(engine) - flights;
+    lw_channel_finish(&s->channel, t);
 }
 
 /* nothing can have been accepted, and the reason is the age of the connection, not the message */
@@ -136,17 +130,18 @@ void
 lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
             const lw_outgoing *out, lw_report *r)
 {
+    lw_transaction t = { .env = env, .body = body, .out = out, .report = r };
     bool was_fresh;
 
     if (!connect_if_needed(s, r))
         return;
     was_fresh = s->channel.is_fresh;
-    attempt(s, env, body, is_last, out, r);
+    attempt(s, is_last, &t);
     if (may_try_again(s, was_fresh, body, r) && body->rewind(body->ctx) == LW_OK) {
         lw_session_hang_up(s);
         lw_error_clear(&r->error);
         if (lw_session_connect(s, &r->error) >= 0)
-            attempt(s, env, body, is_last, out, r);
+            attempt(s, is_last, &t);
     }
     s->channel.is_fresh = false;
     if (lw_session_engine(s) == NULL || lw_smtp_want(lw_session_engine(s)) == 0 || is_last)

@@ -68,7 +68,7 @@ make(const row *t)
                         .text = "lost",
                         .reply = { .code = replies[o].code, .enhanced = replies[o].enhanced,
                                    .text = LW_LIT("said so") } };
-        lw_report_rcpt(r, &ev);
+        lw_report_event(r, &ev, NULL);
     }
     if (t->error != LW_OK)
         lw_fail(&r->error, t->error, LW_STAGE_DATA, "what happened");

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* pool_test.h - a pool, a server for it, and a tally of what became of each job */
+#ifndef LW_TESTS_POOL_TEST_H
+#define LW_TESTS_POOL_TEST_H
+
+#include "support/test.h"
+
+#include <letterwing/pool.h>
+
+#include "support/crowd.h"
+
+#define CHUNKING_EHLO "250-crowd\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 CHUNKING\r\n"
+#define PIPELINING_EHLO "250-crowd\r\n250-ENHANCEDSTATUSCODES\r\n250 PIPELINING\r\n"
+#define LOCK_STEP_EHLO "250-crowd\r\n250 ENHANCEDSTATUSCODES\r\n"
+
+static const char pool_text[] = "Subject: test\r\n\r\none\r\n.two\r\n";
+
+static lw_code
+pool_next_span(void *ctx, lw_span *span)
+{
+    (void)ctx;
+    *span = (lw_span){ pool_text, sizeof pool_text - 1 };
+    return LW_DONE;
+}
+
+static lw_code
+pool_rewind(void *ctx)
+{
+    (void)ctx;
+    return LW_OK;
+}
+
+/* what the completions said, by job number */
+typedef struct pool_tally {
+    atomic_uint told[CROWD_IDS], outcome[CROWD_IDS], attempts[CROWD_IDS];
+    atomic_uint n_told, n_bodies;
+    char text[LW_ERROR_TEXT_MAX + 64]; /* of the last one that was not accepted */
+    pthread_mutex_t lock;
+} pool_tally;
+
+static void
+pool_done(void *ctx, const lw_completion *c)
+{
+    pool_tally *t = ctx;
+    uintptr_t n = (uintptr_t)c->tag;
+    const lw_result *r = lw_report_result(c->report, 0);
+
+    t->told[n]++;
+    t->attempts[n] = c->attempts;
+    t->outcome[n] = r == NULL ? LW_OUTCOME_PENDING : r->outcome;
+    pthread_mutex_lock(&t->lock);
+    if (lw_report_error(c->report)->code != LW_OK)
+        snprintf(t->text, sizeof t->text, "%s", lw_report_text(c->report));
+    pthread_mutex_unlock(&t->lock);
+    lw_report_free(c->report);
+    t->n_told++;
+}
+
+static void
+pool_body_free(void *ctx)
+{
+    ((pool_tally *)ctx)->n_bodies++;
+}
+
+typedef struct pool_aim {
+    char url[64];
+    const char *servers[1];
+    lw_pool_opts opts;
+} pool_aim;
+
+static inline void
+pool_aim_at(pool_aim *a, uint16_t port)
+{
+    memset(a, 0, sizeof *a);
+    lw_pool_opts_init(&a->opts);
+    snprintf(a->url, sizeof a->url, "smtp://127.0.0.1:%u", port);
+    a->servers[0] = a->url;
+    a->opts.send.servers = a->servers;
+    a->opts.send.n_servers = 1;
+    a->opts.retry.first_ms = 0; /* nobody sleeps here */
+}
+
+static inline lw_pool *
+pool_open(const pool_aim *a)
+{
+    lw_pool *p = NULL;
+    lw_error err;
+
+    if (lw_pool_open(&a->opts, &p, &err) != LW_OK)
+        fail_msg("%s", err.text);
+    return p;
+}
+
+/* job n for "<kind>-<n>@example.org"; t NULL: to be fetched */
+static inline lw_code
+pool_give(lw_pool *p, const char *kind, unsigned n, pool_tally *t, bool waits, lw_job_id *id)
+{
+    char to[64];
+    lw_rcpt rcpt = { .address = to };
+    lw_envelope env = { .from = "ann@example.com", .rcpts = &rcpt, .n_rcpts = 1 };
+    lw_error err;
+    lw_job job;
+
+    snprintf(to, sizeof to, "%s-%u@example.org", kind, n);
+    lw_job_init(&job);
+    job.envelope = &env;
+    job.body = (lw_body){ .next = pool_next_span, .rewind = pool_rewind, .ctx = t,
+                          .size = sizeof pool_text - 1, .is_canonical = true };
+    job.tag = (void *)(uintptr_t)n;
+    if (t != NULL) {
+        job.done = pool_done;
+        job.ctx = t;
+        job.body_free = pool_body_free;
+    }
+    return waits ? lw_pool_submit_wait(p, &job, id, &err) : lw_pool_submit(p, &job, id, &err);
+}
+
+static inline pool_tally *
+pool_tally_new(void)
+{
+    pool_tally *t = calloc(1, sizeof *t);
+
+    assert_non_null(t);
+    pthread_mutex_init(&t->lock, NULL);
+    return t;
+}
+
+static inline crowd *
+crowd_new(const char *ehlo)
+{
+    crowd *c = calloc(1, sizeof *c);
+
+    assert_non_null(c);
+    c->ehlo = ehlo;
+    return c;
+}
+
+/* every job 0..n-1 has one completion, and what it says is true of the server */
+static inline void
+pool_check(const pool_tally *t, const crowd *c, unsigned n)
+{
+    assert_int_equal(t->n_told, n);
+    assert_int_equal(t->n_bodies, n);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned stored = c->stored[i];
+
+        assert_int_equal(t->told[i], 1);
+        switch ((lw_outcome)t->outcome[i]) {
+        case LW_OUTCOME_ACCEPTED: assert_int_equal(stored, 1); break;
+        case LW_OUTCOME_UNCERTAIN: assert_in_range(stored, 0, 1); break;
+        case LW_OUTCOME_UNSENT:
+        case LW_OUTCOME_REJECTED:
+        case LW_OUTCOME_DEFERRED: assert_int_equal(stored, 0); break;
+        case LW_OUTCOME_PENDING: fail_msg("job %u has no outcome", i);
+        }
+    }
+}
+
+static inline unsigned
+pool_count(const pool_tally *t, unsigned n, lw_outcome outcome)
+{
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        found += t->outcome[i] == (unsigned)outcome;
+    return found;
+}
+
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * crowd.h - a mail server in a thread that takes many connections, and misbehaves as told
+ *
+ * It answers command by command, also when they come in one flight.  A recipient's local part ends
+ * in a number; when a message's data is complete, before the reply to it is said, that number's
+ * count goes up: a client that says `unsent` of such a one has lied.
+ *
+ *   ok-7@x     taken                    defer-7@x  450 until it was refused `deferrals` times
+ *   bad-7@x    550                      die-7@x    the connection is closed without a word
+ */
+#ifndef LW_TESTS_CROWD_H
+#define LW_TESTS_CROWD_H
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CROWD_CONNS = 64, CROWD_IDS = 4096, CROWD_RCPTS = 32, CROWD_IN = 65536 };
+
+typedef struct crowd_conn {
+    int fd;
+    size_t budget;            /* octets it may still say                                       */
+    bool is_mute;
+    bool in_data;             /* lines of a message until the dot                              */
+    size_t chunk;             /* octets of BDAT still to come                                  */
+    bool chunk_is_last;
+    unsigned n_stored;        /* messages                                                      */
+    int rcpts[CROWD_RCPTS];   /* taken in this transaction                                     */
+    int n_rcpts;
+    char in[CROWD_IN];
+    size_t len;
+} crowd_conn;
+
+typedef struct crowd {
+    const char *ehlo;         /* the whole answer to EHLO                                      */
+    const char *auth_reply;   /* NULL = 235                                                    */
+    unsigned max_conns;       /* more at a time get a 421 at the greeting; 0 = no limit        */
+    unsigned close_after;     /* messages, then the connection is closed; 0 = never            */
+    unsigned deferrals;       /* of each defer-N                                               */
+    bool is_silent;           /* answers nothing from the end of the first data on             */
+    unsigned seed;            /* cuts each connection at a random octet of what it says; 0 = no */
+    unsigned cut_below;       /* octets                                                        */
+    /* what became of it */
+    atomic_uint stored[CROWD_IDS], offered[CROWD_IDS];
+    atomic_uint connections, messages, refused, most_conns, logins, unanswered;
+    uint16_t port;
+    int listener, wake[2];
+    pthread_t thread;
+    unsigned n_now;
+    crowd_conn *conns[CROWD_CONNS];
+    unsigned char n_deferred[CROWD_IDS];
+} crowd;
+
+static inline unsigned
+crowd_random(crowd *c)
+{
+    c->seed = c->seed * 1103515245u + 12345u;
+    return c->seed >> 8;
+}
+
+static inline bool
+crowd_say(crowd_conn *k, const char *text)
+{
+    size_t n = strlen(text), m = n < k->budget ? n : k->budget;
+
+    if (k->is_mute)
+        return true;
+    k->budget -= m;
+    return send(k->fd, text, m, MSG_NOSIGNAL) == (ssize_t)m && m == n;
+}
+
+static inline int
+crowd_number(const char *line)
+{
+    const char *at = strchr(line, '@'), *dash = strchr(line, '-');
+    int n = dash == NULL || at == NULL || dash > at ? 0 : atoi(dash + 1);
+
+    return n < 0 || n >= CROWD_IDS ? 0 : n;
+}
+
+static inline bool
+crowd_rcpt(crowd *c, crowd_conn *k, const char *line)
+{
+    int n = crowd_number(line);
+
+    c->offered[n]++;
+    if (strstr(line, "<die-") != NULL)
+        return false;
+    if (strstr(line, "<bad-") != NULL)
+        return crowd_say(k, "550 5.1.1 no such user\r\n");
+    if (strstr(line, "<defer-") != NULL && c->n_deferred[n] < c->deferrals) {
+        c->n_deferred[n]++;
+        return crowd_say(k, "450 4.2.1 later\r\n");
+    }
+    if (k->n_rcpts == CROWD_RCPTS)
+        return crowd_say(k, "452 4.5.3 too many\r\n");
+    k->rcpts[k->n_rcpts++] = n;
+    return crowd_say(k, "250 2.1.5 ok\r\n");
+}
+
+static inline bool
+crowd_stored(crowd *c, crowd_conn *k)
+{
+    for (int i = 0; i < k->n_rcpts; i++)
+        c->stored[k->rcpts[i]]++;
+    c->messages++;
+    k->n_rcpts = 0;
+    k->n_stored++;
+    if (c->is_silent) {
+        k->is_mute = true;
+        c->unanswered++;
+    }
+    return crowd_say(k, "250 2.0.0 stored\r\n") &&
+           (c->close_after == 0 || k->n_stored < c->close_after);
+}
+
+static inline bool
+crowd_bdat(crowd *c, crowd_conn *k, const char *line)
+{
+    k->chunk = strtoul(line + 5, NULL, 10);
+    k->chunk_is_last = strcasestr(line, "LAST") != NULL;
+    if (k->chunk > 0)
+        return true;
+    if (k->n_rcpts == 0)
+        return crowd_say(k, "503 5.5.1 no recipients\r\n");
+    return k->chunk_is_last ? crowd_stored(c, k) : crowd_say(k, "250 2.0.0 more\r\n");
+}
+
+static inline bool
+crowd_line(crowd *c, crowd_conn *k, char *line)
+{
+    if (k->in_data) {
+        k->in_data = strcmp(line, ".") != 0;
+        return k->in_data || crowd_stored(c, k);
+    }
+    if (strncasecmp(line, "EHLO", 4) == 0)
+        return crowd_say(k, c->ehlo);
+    if (strncasecmp(line, "AUTH", 4) == 0) {
+        c->logins++;
+        return crowd_say(k, c->auth_reply != NULL ? c->auth_reply : "235 2.7.0 welcome\r\n");
+    }
+    if (strncasecmp(line, "RCPT", 4) == 0)
+        return crowd_rcpt(c, k, line);
+    if (strncasecmp(line, "BDAT", 4) == 0)
+        return crowd_bdat(c, k, line);
+    if (strcasecmp(line, "DATA") == 0) {
+        if (k->n_rcpts == 0)
+            return crowd_say(k, "503 5.5.1 no recipients\r\n");
+        k->in_data = true;
+        return crowd_say(k, "354 go\r\n");
+    }
+    if (strcasecmp(line, "QUIT") == 0) {
+        (void)crowd_say(k, "221 2.0.0 bye\r\n");
+        return false;
+    }
+    k->n_rcpts = 0; /* MAIL, RSET */
+    return crowd_say(k, "250 2.0.0 ok\r\n");
+}
+
+/* what stands in k->in; false: the connection is over */
+static inline bool
+crowd_eat(crowd *c, crowd_conn *k)
+{
+    size_t at = 0;
+    bool goes_on = true;
+
+    while (goes_on && at < k->len) {
+        char *eol;
+
+        if (k->chunk > 0) {
+            size_t n = k->len - at < k->chunk ? k->len - at : k->chunk;
+
+            at += n;
+            k->chunk -= n;
+            if (k->chunk > 0)
+                continue;
+            if (k->n_rcpts == 0)
+                goes_on = crowd_say(k, "503 5.5.1 no recipients\r\n");
+            else
+                goes_on = k->chunk_is_last ? crowd_stored(c, k) : crowd_say(k, "250 more\r\n");
+            continue;
+        }
+        if ((eol = memmem(k->in + at, k->len - at, "\r\n", 2)) == NULL)
+            break;
+        *eol = '\0';
+        goes_on = crowd_line(c, k, k->in + at);
+        at = (size_t)(eol - k->in) + 2;
+    }
+    memmove(k->in, k->in + at, k->len - at);
+    k->len -= at;
+    return goes_on;
+}
+
+static inline void
+crowd_close(crowd *c, int i)
+{
+    close(c->conns[i]->fd);
+    free(c->conns[i]);
+    c->conns[i] = NULL;
+    c->n_now--;
+}
+
+static inline void
+crowd_accept(crowd *c)
+{
+    static const int on = 1;
+    int fd = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC), i = 0;
+    crowd_conn *k;
+
+    if (fd < 0)
+        return;
+    while (i < CROWD_CONNS && c->conns[i] != NULL)
+        i++;
+    c->connections++;
+    if (i == CROWD_CONNS || (c->max_conns != 0 && c->n_now >= c->max_conns)) {
+        c->refused++;
+        (void)send(fd, "421 4.7.0 too many connections\r\n", 32, MSG_NOSIGNAL);
+        close(fd);
+        return;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if ((k = calloc(1, sizeof *k)) == NULL)
+        abort();
+    k->fd = fd;
+    k->budget = c->seed == 0 ? SIZE_MAX : crowd_random(c) % c->cut_below;
+    c->conns[i] = k;
+    c->n_now++;
+    if (c->n_now > c->most_conns)
+        c->most_conns = c->n_now;
+    if (!crowd_say(k, "220 crowd ESMTP\r\n"))
+        crowd_close(c, i);
+}
+
+static inline void
+crowd_read(crowd *c, int i)
+{
+    crowd_conn *k = c->conns[i];
+    ssize_t n = recv(k->fd, k->in + k->len, sizeof k->in - k->len, 0);
+
+    if (n <= 0) {
+        crowd_close(c, i);
+        return;
+    }
+    k->len += (size_t)n;
+    if (!crowd_eat(c, k))
+        crowd_close(c, i);
+}
+
+static inline void *
+crowd_run(void *arg)
+{
+    crowd *c = arg;
+    struct pollfd p[CROWD_CONNS + 2];
+    int who[CROWD_CONNS + 2];
+
+    for (;;) {
+        nfds_t n = 2;
+
+        p[0] = (struct pollfd){ .fd = c->wake[0], .events = POLLIN };
+        p[1] = (struct pollfd){ .fd = c->listener, .events = POLLIN };
+        for (int i = 0; i < CROWD_CONNS; i++)
+            if (c->conns[i] != NULL) {
+                who[n] = i;
+                p[n++] = (struct pollfd){ .fd = c->conns[i]->fd, .events = POLLIN };
+            }
+        if (poll(p, n, -1) < 0)
+            continue;
+        for (nfds_t i = 2; i < n; i++)
+            if (p[i].revents != 0)
+                crowd_read(c, who[i]);
+        if (p[1].revents != 0)
+            crowd_accept(c);
+        if (p[0].revents != 0)
+            break;
+    }
+    for (int i = 0; i < CROWD_CONNS; i++)
+        if (c->conns[i] != NULL)
+            crowd_close(c, i);
+    return NULL;
+}
+
+static inline void
+crowd_start(crowd *c)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof a;
+
+    c->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->listener < 0 || pipe2(c->wake, O_CLOEXEC) != 0 ||
+        bind(c->listener, (struct sockaddr *)&a, n) != 0 || listen(c->listener, 128) != 0 ||
+        getsockname(c->listener, (struct sockaddr *)&a, &n) != 0 ||
+        pthread_create(&c->thread, NULL, crowd_run, c) != 0)
+        abort();
+    c->port = ntohs(a.sin_port);
+}
+
+static inline void
+crowd_stop(crowd *c)
+{
+    if (write(c->wake[1], "", 1) != 1)
+        abort();
+    pthread_join(c->thread, NULL);
+    close(c->listener);
+    close(c->wake[0]);
+    close(c->wake[1]);
+}
+
+#endif
