@@ -79,6 +79,17 @@ void sendmail_spool_deinit(sendmail_spool *s);
 int sendmail_spool_add(sendmail_spool *s, lw_span octets);
 int sendmail_spool_end(sendmail_spool *s);
 
+/** The line of the body under way; all zero at first. */
+typedef struct sendmail_lines {
+    char line[1000];
+    size_t len;
+} sendmail_lines;
+
+/** sendmail_lines_add, sendmail_lines_end - the body into the spool, lines that are too long
+ *  broken; CLI_GO_ON or an exit code after a sentence */
+int sendmail_lines_add(sendmail_lines *l, sendmail_spool *spool, lw_span octets);
+int sendmail_lines_end(sendmail_lines *l, sendmail_spool *spool);
+
 typedef struct sendmail_take sendmail_take;
 
 typedef struct sendmail_take_opts {

@@ -34,6 +34,7 @@ struct sendmail_take {
     size_t header_len;
     facts plain, resent;
     sendmail_spool spool;
+    sendmail_lines lines;
     int failed;                  /* CLI_GO_ON, or the exit code of a failure that was told */
 };
 
@@ -363,7 +364,7 @@ take_event(sendmail_take *t, const lw_read_event *ev)
     case LW_READ_CONTENT:
         return end_header(t);
     case LW_READ_BODY:
-        return sendmail_spool_add(&t->spool, ev->body);
+        return sendmail_lines_add(&t->lines, &t->spool, ev->body);
     case LW_READ_PART:
     case LW_READ_END:
     case LW_READ_DEFECT:
@@ -407,7 +408,8 @@ sendmail_take_end(sendmail_take *t)
     if (t->failed != CLI_GO_ON)
         return t->failed;
     lw_reader_eof(t->reader);
-    if (drain(t) == CLI_GO_ON)
+    if (drain(t) == CLI_GO_ON &&
+        (t->failed = sendmail_lines_end(&t->lines, &t->spool)) == CLI_GO_ON)
         t->failed = sendmail_spool_end(&t->spool);
     return t->failed;
 }

@@ -387,15 +387,32 @@ class Input(SendmailCase):
                 ('NUL', HEADER + b'\r\na\0b\r\n', ('NUL', 'line 7')),
                 ('NUL in the header', b'Subject: a\0b\r\n' + MESSAGE, ('NUL',)),
                 ('NUL in an address', b'Cc: a\0b\r\n' + MESSAGE, ('NUL',)),
-                ('long line', HEADER + b'\r\n' + b'x' * 999 + b'\r\n', ('line 7', '998')),
-                ('20 MB line', HEADER + b'\r\n' + b'x' * 20_000_000, ('line 7', '20000000')),
+                ('long line in the header', b'X: ' + b'y' * 999 + b'\r\n' + MESSAGE, ('998',)),
                 ('huge header', b'X: y\r\n' * 500_000 + MESSAGE, ('header',)),
                 ('endless field', b'X: ' + b'y' * 3_000_000, ())):
             with self.subTest(name), Sink() as sink:
                 self.assert_fails(self.sendmail('x@example.org', stdin=stdin, url=sink.url), 65, *words)
                 self.assertEqual(sink.messages(), [])
-        self.assertEqual(self.body(HEADER + b'\r\n' + b'x' * 998 + b'\r\n'),
-                         HEADER + b'\r\n' + b'x' * 998 + b'\r\n')
+
+    def test_long_lines_are_broken(self):
+        """As Sendmail and Postfix do: a line end and a space, not inside a character."""
+        for name, line in (('fits', b'x' * 998), ('one too many', b'x' * 999),
+                           ('20 MB', b'x' * 20_000_000), ('words', b'word ' * 5000),
+                           ('tags', b'<td>cell</td>' * 3000), ('UTF-8', 'ü測'.encode() * 4000),
+                           ('broken UTF-8', b'\x80' * 5000), ('dots', b'.' * 3000)):
+            for end in (b'\r\n', b'\n', b''):
+                with self.subTest(name, end=end):
+                    octets = self.body(HEADER + b'\r\nbefore\r\n' + line + end, '-i')
+                    lines = octets.partition(b'\r\n\r\n')[2].split(b'\r\n')
+                    self.assertEqual((lines[0], lines[-1]), (b'before', b''))
+                    self.assertEqual(b''.join([lines[1]] + [one[1:] for one in lines[2:-1]]), line)
+                    self.assertTrue(all(one[:1] == b' ' for one in lines[2:-1]))
+                    self.assertLessEqual(max(map(len, lines)), 998)
+                    if name == 'UTF-8':
+                        for one in lines:
+                            one.decode()  # no character is cut
+                    if name == 'words':
+                        self.assertTrue(all(one.endswith(b' ') for one in lines[1:-2]))
 
     def test_recipients_that_are_wrong(self):
         for name, args, stdin, words in (
@@ -662,7 +679,7 @@ class Dialogue(SendmailCase):
             some = self.last_reply(sink, b'x@example.org', b'y@example.org')
             self.assertRegex(some, '(?s)^554-5.3.0 not sent to all.*<x@example.org> rejected.*'
                                    '554 5.3.0 <y@example.org> accepted')
-            self.assertRegex(self.last_reply(sink, b'y@example.org', body=(b'', b'x' * 999)),
+            self.assertRegex(self.last_reply(sink, b'y@example.org', body=(b'X: ' + b'x' * 999, b'', b'')),
                              '^554 .*998')
             self.assertEqual(len(sink.messages()), 2)
         with socket.socket() as s:
