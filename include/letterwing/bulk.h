@@ -103,6 +103,68 @@ LW_API LW_MUST_USE lw_code lw_template_bind(lw_template *t, const char *const *n
 LW_API LW_MUST_USE lw_code lw_template_render(lw_template *t, const lw_span *values, size_t n,
                                               lw_span *out, lw_error *err);
 
+/* ---- rows --------------------------------------------------------------------------------- */
+
+/** One row of a list; borrowed until the next row is asked for. */
+typedef struct lw_row {
+    uint64_t number;        /* from 1; bad rows count                                        */
+    uint64_t line;          /* of the file, from 1: where the row begins; 0 = there are none */
+    const lw_span *values;  /* in the order of the columns                                   */
+    size_t n;               /* at most as many as there are columns                          */
+} lw_row;
+
+/**
+ * Rows from wherever they are: lw_csv_rows(), or a program's own (a query, a queue).
+ *
+ * next: LW_OK: *row; LW_DONE: no more; LW_EMESSAGE: this row is bad, its number and line are
+ * set, err says why, and the next call goes on behind it; anything else ends the list.
+ * columns: their names, known before the first row, and the same until the end.
+ */
+typedef struct lw_rows {
+    lw_code (*next)(void *ctx, lw_row *row, lw_error *err);
+    const char *const *(*columns)(void *ctx, size_t *n);
+    void *ctx;
+} lw_rows;
+
+typedef struct lw_csv_opts {
+    size_t size;               /* set by lw_csv_opts_init()                                  */
+    const lw_alloc *alloc;     /* NULL = malloc; copied                                      */
+    /** read: up to cap octets into buf; *n = 0: the end; negative: the list ends with that */
+    lw_code (*read)(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err);
+    void *ctx;
+    const char *name;          /* for sentences: "people.csv"; NULL = "list"; copied         */
+    char delimiter;            /* 0 = the one of , ; TAB that occurs in the first line       */
+    size_t max_row_bytes;      /* 0 = 1 MiB; a longer row is bad                             */
+    size_t max_columns;        /* 0 = 1,000                                                  */
+} lw_csv_opts;
+
+/** lw_csv_opts_init - set all options to their defaults */
+static inline void lw_csv_opts_init(lw_csv_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
+
+typedef struct lw_csv lw_csv;
+
+/**
+ * lw_csv_open - read the first line of a CSV list, which names the columns
+ *
+ * RFC 4180 in UTF-8: lines end with CRLF or LF, the last one may have no end; a byte order mark
+ * is skipped; fields in quotes may hold delimiters, line ends, and quotes written twice.  A quote
+ * inside a field that does not begin with one stands for itself.  Empty lines are no rows.  Bad
+ * rows: too few or too many fields, octets behind a closing quote, no closing quote, NUL, no
+ * UTF-8, too long.
+ *
+ * LW_OK; LW_EMESSAGE: no first line, a bad one, a column that is empty or named twice, or more
+ * than one possible delimiter; LW_ELIMIT; LW_ENOMEM; LW_EUSAGE; what read returned.
+ * End it with lw_csv_close().
+ */
+LW_API LW_MUST_USE lw_code lw_csv_open(const lw_csv_opts *opts, lw_csv **out, lw_error *err);
+/** lw_csv_rows - the rows behind the first line; valid as long as the list is open */
+LW_API lw_rows lw_csv_rows(lw_csv *c);
+LW_API void lw_csv_close(lw_csv *c);
+
 #ifdef __cplusplus
 }
 #endif
