@@ -74,16 +74,6 @@ fill(lw_csv *c)
     return fill_more(c);
 }
 
-/* as much of the first line as there is room for: a pipe may give it in pieces */
-static bool
-fill_first_line(lw_csv *c)
-{
-    while (memchr(c->in, '\n', c->in_len) == NULL && c->in_len < IN_BYTES)
-        if (!fill_more(c))
-            break;
-    return c->in_len > 0;
-}
-
 /* ---- a row, octet by octet ---------------------------------------------------------------------- */
 
 static void
@@ -262,34 +252,45 @@ skip_mark(lw_csv *c)
         c->in_at = 3;
 }
 
-/* the candidates that occur outside quotes in the first line, as bits */
-static unsigned
-candidates(const lw_csv *c, const char *which)
+/** The first line, looked at as it comes: which delimiters occur outside quotes. */
+typedef struct first_line {
+    size_t at;
+    bool is_quoted, is_complete;
+    unsigned found;   /* bits, in the order of `candidates` */
+} first_line;
+
+static const char candidates[] = ",;\t";
+
+static void
+look(const lw_csv *c, first_line *f)
 {
-    bool is_quoted = false;
-    unsigned found = 0;
+    for (; !f->is_complete && f->at < c->in_len; f->at++) {
+        const char *which = memchr(candidates, c->in[f->at], sizeof candidates - 1);
 
-    for (size_t i = c->in_at; i < c->in_len; i++) {
-        const char *at = memchr(which, c->in[i], 3);
-
-        is_quoted = is_quoted != (c->in[i] == '"');
-        if (!is_quoted && c->in[i] == '\n')
-            break;
-        if (!is_quoted && at != NULL)
-            found |= 1u << (at - which);
+        f->is_quoted = f->is_quoted != (c->in[f->at] == '"');
+        f->is_complete = !f->is_quoted && c->in[f->at] == '\n';
+        if (!f->is_quoted && which != NULL)
+            f->found |= 1u << (which - candidates);
     }
-    return found;
+}
+
+/* as much of it as there is room for: a pipe may give it in pieces */
+static first_line
+read_first_line(lw_csv *c)
+{
+    first_line f = { .at = 0 };
+
+    do
+        look(c, &f);
+    while (!f.is_complete && c->in_len < IN_BYTES && fill_more(c));
+    return f;
 }
 
 static lw_code
-choose_delimiter(lw_csv *c, lw_error *err)
+choose_delimiter(lw_csv *c, unsigned found, lw_error *err)
 {
-    static const char which[] = ",;\t";
-    unsigned found;
-
     if (c->opts.delimiter != 0)
         return LW_OK;
-    found = candidates(c, which);
     if ((found & (found - 1)) != 0)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
                        "%s: more than one of comma, semicolon and tab stands in the first line: "
@@ -320,13 +321,13 @@ add_column(lw_csv *c, lw_span name, lw_error *err)
 static lw_code
 read_columns(lw_csv *c, lw_error *err)
 {
-    lw_code rc = fill_first_line(c) ? LW_OK : c->failed < 0 ? c->failed : LW_DONE;
+    first_line first = read_first_line(c);
+    lw_code rc;
 
     skip_mark(c);
-    if (rc == LW_OK && (rc = choose_delimiter(c, err)) < 0)
+    if ((rc = choose_delimiter(c, first.found, err)) < 0)
         return rc;
-    if (rc == LW_OK)
-        rc = read_row(c);
+    rc = read_row(c);
     if (rc == LW_DONE)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: it is empty: the first line must "
                        "name the columns", c->name);

@@ -111,6 +111,10 @@ static const struct {
     { "a delimiter in quotes does not count", "\"x;y\",z\n1,2\n", "x;y|z\n1@2 1|2\n" },
     { "one column", "mail\na@b.c\n", "mail\n1@2 a@b.c\n" },
     { "ambiguous", "a;b,c\n1,2\n", "people.csv: more than one of comma, semicolon and tab stands in the first line: say which one separates fields\n" },
+    { "a line end in the first line", "a,\"b\n;c\"\n1,2\n", "people.csv: the first line must name the "
+      "columns, and column 2 has a name that is no UTF-8, too long, or with controls\n" },
+    { "ambiguous behind a line end", "a,\"b\n\";c\n1,2\n", "people.csv: more than one of comma, "
+      "semicolon and tab stands in the first line: say which one separates fields\n" },
     { "names trimmed", " a , b\n1,2\n", "a|b\n1@2 1|2\n" },
     { "Chinese", "邮箱,姓名\na@b.c,\"王,小明\"\n", "邮箱|姓名\n1@2 a@b.c|王,小明\n" },
     { "quote inside a plain field", "a,b\n5\" disk,x\"\"y\n", "a|b\n1@2 5\" disk|x\"\"y\n" },
