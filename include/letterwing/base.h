@@ -93,6 +93,9 @@ typedef struct lw_alloc {
     void *ctx;
 } lw_alloc;
 
+/** A size that is not known beforehand. */
+#define LW_SIZE_UNKNOWN UINT64_MAX
+
 /** lw_free - frees what a function of this library returned and told you to free; NULL is fine */
 LW_API void lw_free(void *p);
 

@@ -152,7 +152,8 @@ LW_API lw_code lw_message_id(lw_message *m, const char *message_id);
  *  has at most 1,024 octets.  message/... and multipart/... cannot be attached with their type. */
 typedef struct lw_attachment {
     const char *name;       /* file name shown; NULL = the path's last part, or none         */
-    const char *type;       /* "application/pdf"; NULL = by the name's extension              */
+    const char *type;       /* "application/pdf"; NULL = by the name's extension: /etc/mime.types
+                               (for files), then a table of the common ones                    */
     const char *cid;        /* Content-ID without <>: makes it inline (multipart/related)    */
     bool is_inline;         /* inline even without cid; the cid is then the name, with octets
                                but letters, digits and . - _ + @ replaced by "_"            */
@@ -164,6 +165,33 @@ LW_API lw_code lw_message_attach_file_as(lw_message *m, const char *path, const 
 /** lw_message_attach_memory - attach octets; borrowed until the message is freed */
 LW_API lw_code lw_message_attach_memory(lw_message *m, const void *data, size_t len,
                                         const lw_attachment *how);
+
+/** lw_message_attach_fd - attach an open regular file, read from its first octet whatever its
+ *  position; the descriptor is borrowed until the message is freed */
+LW_API lw_code lw_message_attach_fd(lw_message *m, int fd, const lw_attachment *how);
+
+/**
+ * Octets of the caller's own making, pulled while the message is sent.
+ *
+ * open:  begin at the first octet; called again, after close, for another look or attempt: it has
+ *        to give the same octets.  *size: how many, or LW_SIZE_UNKNOWN.
+ * read:  at most cap octets to buf, *n of them; 0 = the end.  More or fewer than *size promised end
+ *        the transaction: a truncated message never arrives.
+ * close: after each open.  free: once, with the message; NULL = nothing to do.
+ * A failure is a negative code, with a sentence in err if there is one to tell.
+ */
+typedef struct lw_source {
+    lw_code (*open)(void *ctx, uint64_t *size, lw_error *err);
+    lw_code (*read)(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err);
+    void (*close)(void *ctx);
+    void (*free)(void *ctx);
+    void *ctx;
+} lw_source;
+/** lw_message_attach_callback, lw_message_raw_callback - attach, or send as a ready message, what a
+ *  source gives.  The source is copied and, on success, its free is the message's to call. */
+LW_API lw_code lw_message_attach_callback(lw_message *m, const lw_source *source,
+                                          const lw_attachment *how);
+LW_API lw_code lw_message_raw_callback(lw_message *m, const lw_source *source);
 
 /** lw_message_raw_file / _raw_memory - send this ready message (RFC 5322 octets) unchanged but
  *  for line ends, instead of composing one.  Recipients: envelope_to, or to/cc/bcc calls, or,

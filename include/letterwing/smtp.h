@@ -122,8 +122,6 @@ typedef struct lw_envelope {
     int priority;            /* MT-PRIORITY= -9..9 (RFC 6710)                             */
 } lw_envelope;
 
-#define LW_SIZE_UNKNOWN UINT64_MAX
-
 /**
  * The octets of one message, pulled when the peer can take them.
  *

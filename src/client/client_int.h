@@ -18,6 +18,7 @@
  *   outgoing.c    a message rendered, and signed
  *   pool*.c       many jobs over many channels (client/pool_int.h)
  *   send.c        messages: render, transact
+ *   mediatypes.c  /etc/mime.types
  *   files.c       files as sources; lw_message_write
  *   sendmail.c, probe.c, talk.c  the calls of those names
  */
@@ -167,6 +168,9 @@ void lw_setup_deinit(lw_setup *u);
 /** lw_setup_tls - the context for a server with this policy */
 LW_MUST_USE lw_code lw_setup_tls(lw_setup *u, bool keeps_unverified, lw_tls_ctx **out,
                                  lw_error *err);
+/** lw_system_type - the media type of a file name by /etc/mime.types, into buf; NULL = not known.  The
+ *  file is read once a message, when it is first asked for. */
+const char *lw_system_type(lw_message *m, const char *name, char *buf, size_t cap);
 /** lw_host_name - this machine's full name, or "" if it has none with a dot */
 void lw_host_name(char *dst, size_t cap);
 

@@ -120,6 +120,8 @@ refuse_null(lw_message *m, const char *field)
 lw_code
 lw_message_attach_file_as(lw_message *m, const char *path, const lw_attachment *how)
 {
+    const char *name = path;
+    char type[128];
     lw_source source;
     lw_code rc;
 
@@ -127,7 +129,10 @@ lw_message_attach_file_as(lw_message *m, const char *path, const lw_attachment *
         return refuse_null(m, "attachment");
     if ((rc = file_source(m, path, &source)) < 0)
         return rc;
-    if ((rc = lw_message_attach_source(m, source, path, how)) < 0)
+    if (how != NULL && how->name != NULL)
+        name = how->name;
+    if ((rc = lw_message_attach_guessed(m, source, path, how,
+                                        lw_system_type(m, name, type, sizeof type))) < 0)
         free_file(source.ctx);
     return rc;
 }
@@ -219,12 +224,12 @@ free_fd(void *ctx)
     lw_release(d->alloc, d);
 }
 
-lw_code
-lw_message_raw_fd(lw_message *m, int fd)
+/* LW_OK: *out has memory that free_fd() ends */
+static lw_code
+fd_source(lw_message *m, int fd, lw_source *out)
 {
     descriptor *d;
     lw_error err;
-    lw_code rc;
 
     if (m == NULL)
         return LW_EUSAGE;
@@ -233,10 +238,29 @@ lw_message_raw_fd(lw_message *m, int fd)
         return lw_message_fail(m, &err);
     }
     *d = (descriptor){ lw_message_alloc(m), fd, 0 };
-    rc = lw_message_raw_source(m, (lw_source){ open_fd, read_fd, close_fd, free_fd, d },
-                               "the message");
-    if (rc < 0)
-        free_fd(d);
+    *out = (lw_source){ open_fd, read_fd, close_fd, free_fd, d };
+    return LW_OK;
+}
+
+lw_code
+lw_message_raw_fd(lw_message *m, int fd)
+{
+    lw_source source;
+    lw_code rc = fd_source(m, fd, &source);
+
+    if (rc >= 0 && (rc = lw_message_raw_source(m, source, "the message")) < 0)
+        free_fd(source.ctx);
+    return rc;
+}
+
+lw_code
+lw_message_attach_fd(lw_message *m, int fd, const lw_attachment *how)
+{
+    lw_source source;
+    lw_code rc = fd_source(m, fd, &source);
+
+    if (rc >= 0 && (rc = lw_message_attach_source(m, source, NULL, how)) < 0)
+        free_fd(source.ctx);
     return rc;
 }
 

@@ -107,7 +107,8 @@ check_name(lw_span name, lw_error *err)
 
 /* name, type and cid of what is attached; label is the path, or NULL */
 static lw_code
-describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *how, lw_error *err)
+describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *how,
+         const char *guessed, lw_error *err)
 {
     lw_span name = how->name != NULL ? lw_span_str(how->name) : last_part(lw_span_str(label));
     const lw_alloc *alloc = &m->alloc;
@@ -117,7 +118,10 @@ describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *
         || (how->cid != NULL && (rc = check_cid(lw_span_str(how->cid), err)) < 0))
         return rc;
     a->is_inline = how->is_inline || how->cid != NULL;
-    a->type = lw_strdup(alloc, how->type != NULL ? how->type : lw_mediatype_by_name(name));
+    if (guessed != NULL && check_type(guessed, NULL) < 0)
+        guessed = NULL;
+    a->type = lw_strdup(alloc, how->type != NULL ? how->type
+                        : guessed != NULL ? guessed : lw_mediatype_by_name(name));
     a->has_type = how->type != NULL;
     a->is_message = a->type != NULL
         && lw_span_eq_nocase(lw_span_str(a->type), LW_LIT(MESSAGE_TYPE));
@@ -132,11 +136,12 @@ describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *
 
 /* a's content is set; on failure the source stays the caller's */
 static lw_code
-attach(lw_message *m, lw_attached *a, const char *label, const lw_attachment *how, lw_error *err)
+attach(lw_message *m, lw_attached *a, const char *label, const lw_attachment *how,
+       const char *guessed, lw_error *err)
 {
     static const lw_attachment plain = { .name = NULL };
     void *items = m->attached.items;
-    lw_code rc = describe(m, a, label, how == NULL ? &plain : how, err);
+    lw_code rc = describe(m, a, label, how == NULL ? &plain : how, guessed, err);
 
     if (rc >= 0 && !lw_array_room(&m->alloc, &items, m->attached.n, &m->attached.cap, sizeof *a))
         rc = LW_ENOMEM;
@@ -154,15 +159,53 @@ attach(lw_message *m, lw_attached *a, const char *label, const lw_attachment *ho
 }
 
 lw_code
-lw_message_attach_source(lw_message *m, lw_source source, const char *name,
-                         const lw_attachment *how)
+lw_message_attach_guessed(lw_message *m, lw_source source, const char *name,
+                          const lw_attachment *how, const char *guessed)
 {
     lw_attached a = { .content = { .source = source, .has_source = true } };
     lw_error e;
 
     if (m == NULL)
         return LW_ENOMEM;
-    return lw_message_keep(m, attach(m, &a, name, how, &e), &e);
+    return lw_message_keep(m, attach(m, &a, name, how, guessed, &e), &e);
+}
+
+lw_code
+lw_message_attach_source(lw_message *m, lw_source source, const char *name,
+                         const lw_attachment *how)
+{
+    return lw_message_attach_guessed(m, source, name, how, NULL);
+}
+
+static bool
+is_whole(const lw_source *s)
+{
+    return s != NULL && s->open != NULL && s->read != NULL && s->close != NULL;
+}
+
+static lw_code
+refuse_source(lw_message *m, const char *field)
+{
+    lw_error e;
+
+    if (m == NULL)
+        return LW_ENOMEM;
+    lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "%s: a source needs open, read and close", field);
+    return lw_message_keep(m, LW_EUSAGE, &e);
+}
+
+lw_code
+lw_message_attach_callback(lw_message *m, const lw_source *source, const lw_attachment *how)
+{
+    return m != NULL && is_whole(source) ? lw_message_attach_source(m, *source, NULL, how)
+        : refuse_source(m, "attachment");
+}
+
+lw_code
+lw_message_raw_callback(lw_message *m, const lw_source *source)
+{
+    return m != NULL && is_whole(source) ? lw_message_raw_source(m, *source, NULL)
+        : refuse_source(m, "message");
 }
 
 lw_code
@@ -177,7 +220,7 @@ lw_message_attach_memory(lw_message *m, const void *data, size_t len, const lw_a
         lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "attachment: NULL was given");
         return lw_message_keep(m, LW_EUSAGE, &e);
     }
-    return lw_message_keep(m, attach(m, &a, NULL, how, &e), &e);
+    return lw_message_keep(m, attach(m, &a, NULL, how, NULL, &e), &e);
 }
 
 /* the ready message; a second one is refused */

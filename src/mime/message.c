@@ -26,6 +26,7 @@ lw_message_new_with(const lw_alloc *alloc)
     lw_mailboxes_init(&m->bcc, &m->alloc);
     lw_mailboxes_init(&m->reply_to, &m->alloc);
     lw_mailboxes_init(&m->envelope_to, &m->alloc);
+    lw_buf_init(&m->types, &m->alloc, LW_MIME_VALUE_MAX);
     return m;
 }
 
@@ -65,6 +66,7 @@ lw_message_free(lw_message *m)
         lw_attached_deinit(&alloc, &m->attached.items[i]);
     lw_release(&alloc, m->attached.items);
     lw_content_deinit(&alloc, &m->raw);
+    lw_buf_deinit(&m->types);
     lw_release(&alloc, m);
 }
 
@@ -92,6 +94,12 @@ const lw_alloc *
 lw_message_alloc(const lw_message *m)
 {
     return m == NULL ? &lw_alloc_default : &m->alloc;
+}
+
+lw_buf *
+lw_message_types(lw_message *m)
+{
+    return &m->types;
 }
 
 /* a NULL argument is the caller's mistake, said with the field's name */

@@ -41,20 +41,17 @@ LW_MUST_USE lw_code lw_addr_check(lw_span addr, const char *field, lw_error *err
 
 /* ---- sources of octets ------------------------------------------------------------------- */
 
-/** Octets from outside, pulled.  open may be called again after close: from the start. */
-typedef struct lw_source {
-    lw_code (*open)(void *ctx, uint64_t *size, lw_error *err); /* size: LW_SIZE_UNKNOWN if not known */
-    lw_code (*read)(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err); /* n = 0: the end */
-    void (*close)(void *ctx);
-    void (*free)(void *ctx);
-    void *ctx;
-} lw_source;
-
 /** lw_message_attach_source, lw_message_raw_source - as the public calls; the source is moved in
  *  on success and stays the caller's on failure.  name: for errors and Content-Disposition. */
 LW_MUST_USE lw_code lw_message_attach_source(lw_message *m, lw_source source, const char *name,
                                              const lw_attachment *how);
 LW_MUST_USE lw_code lw_message_raw_source(lw_message *m, lw_source source, const char *name);
+/** lw_message_attach_guessed - the same; guessed is the media type where how names none, NULL = by
+ *  our own table */
+LW_MUST_USE lw_code lw_message_attach_guessed(lw_message *m, lw_source source, const char *name,
+                                              const lw_attachment *how, const char *guessed);
+/** lw_message_types - room for the text of /etc/mime.types, read once a message; empty at first */
+lw_buf *lw_message_types(lw_message *m);
 /** lw_message_fail - keep a failure found outside (a file that cannot be opened) as the message's
  *  first; returns code */
 lw_code lw_message_fail(lw_message *m, const lw_error *err);

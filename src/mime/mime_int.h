@@ -204,6 +204,7 @@ struct lw_message {
     size_t n_changes, cap_changes;
     lw_list_of_attached attached;
     size_t n_inline;
+    lw_buf types;               /* lw_message_types */
     bool is_raw;
     lw_content raw;
     lw_dkim_signer *dkim; /* for whoever sends it: nothing here looks into it */

@@ -3,9 +3,11 @@
 import email
 import email.policy
 import os
+import socket
+import threading
 
 import harness
-from harness import Case, Sink, run
+from harness import Case, Peer, Sink, run
 
 TO_BOB = ['-f', 'ann@example.com', '-t', 'bob@example.org']
 ODD = bytes(range(256)) * 300 + b'\r\n.\r\n\r\0\n'
@@ -64,6 +66,73 @@ class Encodings(Case):
             inner = list(parse(sink.one()[1]).iter_parts())[1]
             self.assertEqual(inner.get_content_type(), 'message/rfc822')
             self.assertEqual(os.path.basename(path), inner.get_filename())
+
+
+class Sources(Case):
+    """a file that changes after it was looked at: nothing of the message arrives"""
+
+    def through(self, sink, happen):
+        """a peer that lets something happen before the greeting, then passes all octets on"""
+        def pump(source, target, seen):
+            while octets := source.recv(65536):
+                seen.append(octets)
+                target.sendall(octets)
+            target.shutdown(socket.SHUT_WR)
+
+        def serve(peer, connection):
+            happen()
+            with socket.create_connection(('127.0.0.1', sink.port)) as server:
+                back = threading.Thread(target=pump, args=(server, connection, []), daemon=True)
+                back.start()
+                pump(connection, server, peer.seen)
+                back.join()
+        return Peer(serve)
+
+    def changed(self, change, *words, without='BINARYMIME', size=300000):
+        path = self.file('big.bin', os.urandom(size))
+        with Sink('--without', without) as sink, self.through(sink, lambda: change(path)) as peer:
+            ran = run('send', '--via', f'smtp://127.0.0.1:{peer.port}', *TO_BOB, '--text', 'x', '-a', path,
+                      '--json')
+            self.assert_fails(ran, 65, path, *words)
+            self.assertEqual(ran.json['outcome'], 'unsent')
+            self.assertEqual(sink.messages(), [])
+        said = b''.join(peer.seen)
+        self.assertIn(b'RCPT TO', said)
+        self.assertFalse(said.rstrip(b'\r\n').endswith(b'\r\n.'))
+        self.assertNotIn(b'LAST', said)
+
+    def test_file_that_shrinks(self):
+        for without in ['BINARYMIME', 'CHUNKING,BINARYMIME', 'SMTPUTF8']:
+            with self.subTest(without):
+                self.changed(lambda path: os.truncate(path, 200000), 'became shorter', without=without)
+
+    def test_file_that_grows(self):
+        def grow(path):
+            with open(path, 'ab') as f:
+                f.write(b'more')
+        for without in ['BINARYMIME', 'CHUNKING,BINARYMIME', 'SMTPUTF8']:
+            with self.subTest(without):
+                self.changed(grow, 'became longer', without=without)
+
+    def test_file_that_disappears(self):
+        for without in ['BINARYMIME', 'CHUNKING,BINARYMIME']:
+            with self.subTest(without):
+                self.changed(os.unlink, 'cannot be opened', without=without)
+
+    def test_media_type_of_the_system(self):
+        known = {'pdf': 'application/pdf', 'PNG': 'image/png', 'zip': 'application/zip', 'unknown': None}
+        args = [x for e in known for x in ['-a', self.file('x.' + e, 'x')]]
+        ran = run('send', *TO_BOB, '--text', 'x', *args, '--dry-run')
+        parts = list(parse(ran.out.encode()).iter_parts())[1:]
+        self.assertEqual([p.get_content_type() for p in parts],
+                         [t or 'application/octet-stream' for t in known.values()])
+        if os.path.exists('/etc/mime.types'):
+            with open('/etc/mime.types') as f:
+                pairs = [line.split()[:2] for line in f if not line.startswith('#') and len(line.split()) > 1]
+            taken = [(t, e) for t, e in pairs if t.startswith('chemical/')][:3]
+            for want, extension in taken:
+                ran = run('send', *TO_BOB, '--text', 'x', '-a', self.file('x.' + extension, 'x'), '--dry-run')
+                self.assertEqual(list(parse(ran.out.encode()).iter_parts())[1].get_content_type(), want)
 
 
 class Message(Case):

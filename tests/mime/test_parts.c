@@ -201,6 +201,52 @@ test_attached_message__that_is_none_refused_when_typed(void **state)
     lw_message_free(m);
 }
 
+/* ---- sources of the caller's own ------------------------------------------------------------------ */
+
+static void
+test_callback__pulled_rewound_freed_once(void **state)
+{
+    lw_message *m = simple();
+    test_source s;
+    lw_source source = test_source_of(&s, "hello\xff", 6), broken = { .open = source.open };
+    size_t len;
+
+    assert_int_equal(lw_message_attach_callback(m, &source, &(lw_attachment){ .name = "x.bin" }), LW_OK);
+    char *all = test_render(m, &len); /* pulls twice */
+    assert_non_null(strstr(all, "aGVsbG//"));
+    free(all);
+    assert_int_equal(s.n_open, 0);
+    assert_int_equal(lw_message_attach_callback(m, &broken, NULL), LW_EUSAGE);
+    assert_int_equal(lw_message_attach_callback(m, NULL, NULL), LW_EUSAGE);
+    assert_string_equal(lw_message_error(m)->text, "attachment: a source needs open, read and close");
+    assert_int_equal(lw_message_attach_callback(NULL, &source, NULL), LW_ENOMEM);
+    lw_message_free(m);
+    assert_int_equal(s.n_freed, 1);
+}
+
+static void
+test_callback__of_unknown_size_and_ready_message(void **state)
+{
+    lw_message *m = simple();
+    test_source s;
+    lw_source source = test_source_of(&s, INNER, sizeof INNER - 1);
+    lw_envelope env;
+    size_t len;
+
+    s.said = s.said_later = LW_SIZE_UNKNOWN;
+    assert_int_equal(lw_message_raw_callback(m, &source), LW_OK);
+    lw_message_free(m);
+    assert_int_equal(s.n_freed, 1);
+    m = lw_message_new();
+    lw_message_to(m, "x@y.de");
+    source = test_source_of(&s, INNER, sizeof INNER - 1);
+    assert_int_equal(lw_message_raw_callback(m, &source), LW_OK);
+    char *all = fitted(m, LW_BODY_BINARYMIME, &env, &len);
+    assert_string_equal(all, INNER);
+    free(all);
+    lw_message_free(m);
+}
+
 /* ---- what a peer takes ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -343,6 +389,8 @@ main(void)
         cmocka_unit_test(test_attached_message__never_encoded),
         cmocka_unit_test(test_attached_message__line_ends_made_crlf),
         cmocka_unit_test(test_attached_message__that_is_none_refused_when_typed),
+        cmocka_unit_test(test_callback__pulled_rewound_freed_once),
+        cmocka_unit_test(test_callback__of_unknown_size_and_ready_message),
         cmocka_unit_test(test_fit__encoding_by_content_and_peer),
         cmocka_unit_test(test_fit__header_and_boundaries_stay),
         cmocka_unit_test(test_fit__only_7bit_kept),
