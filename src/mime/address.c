@@ -456,13 +456,15 @@ address_list(parser *p, lw_mailboxes *l)
     return p->in_group ? fail(p, p->pos, "the group is not closed: ; is missing") : LW_OK;
 }
 
+/* the scratch keeps its memory from one list to the next */
 static void
-parser_init(parser *p, const lw_alloc *alloc, lw_span in, const char *field, lw_error *err)
+parser_init(parser *p, const lw_buf scratch[3], lw_span in, const char *field, lw_error *err)
 {
-    *p = (parser){ .in = in, .field = field, .err = err };
-    lw_buf_init(&p->name, alloc, in.len);
-    lw_buf_init(&p->local, alloc, in.len + LW_DOMAIN_MAX);
-    lw_buf_init(&p->addr, alloc, in.len * 2 + 2 + LW_DOMAIN_MAX);
+    *p = (parser){ .in = in, .field = field, .err = err, .name = scratch[0],
+                   .local = scratch[1], .addr = scratch[2] };
+    p->name.max = in.len;
+    p->local.max = in.len + LW_DOMAIN_MAX;
+    p->addr.max = in.len * 2 + 2 + LW_DOMAIN_MAX;
 }
 
 static void
@@ -489,7 +491,7 @@ lw_mailboxes_parse_with(lw_mailboxes *l, lw_span list, const char *field, unsign
 
     if ((rc = lw_mime_gate(list, field, LW_EADDRESS, err)) < 0)
         return rc;
-    parser_init(&p, l->alloc, list, field, err);
+    parser_init(&p, l->scratch, list, field, err);
     rc = address_list(&p, l);
     if (rc >= 0 && l->n == n && !(flags & LW_LIST_MAY_BE_EMPTY))
         rc = lw_fail(err, LW_EADDRESS, LW_STAGE_COMPOSE, "%s: no address in \"%.*s\"", field,
@@ -498,22 +500,27 @@ lw_mailboxes_parse_with(lw_mailboxes *l, lw_span list, const char *field, unsign
         no_memory(err, field);
     if (rc < 0)
         lw_mailboxes_truncate(l, n);
-    parser_deinit(&p);
+    l->scratch[0] = p.name;
+    l->scratch[1] = p.local;
+    l->scratch[2] = p.addr;
     return rc;
 }
 
 lw_code
 lw_addr_parse(const lw_alloc *alloc, lw_span s, const char *field, char **addr, lw_error *err)
 {
+    lw_buf scratch[3];
     parser p;
     lw_code rc;
 
+    for (size_t i = 0; i < LW_COUNT(scratch); i++)
+        lw_buf_init(&scratch[i], alloc, 0);
     *addr = NULL;
     if ((rc = lw_mime_gate(s, field, LW_EADDRESS, err)) < 0)
         return rc;
     if (s.len == 0)
         return lw_fail(err, LW_EADDRESS, LW_STAGE_COMPOSE, "%s: the address is empty", field);
-    parser_init(&p, alloc, s, field, err);
+    parser_init(&p, scratch, s, field, err);
     p.is_bare = true;
     rc = addr_spec(&p);
     if (rc >= 0 && p.pos < s.len)

@@ -25,10 +25,13 @@ typedef struct lw_mailbox {
     char *addr;
 } lw_mailbox;
 
+/** Many mailboxes cost few allocations: their text stands in chunks, the parser's scratch stays. */
 typedef struct lw_mailboxes {
     const lw_alloc *alloc;
     lw_mailbox *items;
     size_t n, cap;
+    struct lw_mailbox_chunk *chunk;
+    lw_buf scratch[3];
 } lw_mailboxes;
 
 void lw_mailboxes_init(lw_mailboxes *l, const lw_alloc *alloc);
