@@ -21,6 +21,7 @@ extern "C" {
 
 typedef struct lw_message lw_message;
 typedef struct lw_dkim_signer lw_dkim_signer; /* letterwing/dkim.h */
+typedef struct lw_secure lw_secure;           /* letterwing/secure.h */
 
 /** lw_message_new - an empty message, NULL when out of memory; end it with lw_message_free() */
 LW_API lw_message *lw_message_new(void);
@@ -230,6 +231,10 @@ LW_API lw_code lw_message_raw_header(lw_message *m, const char *name, const char
  *  The message is read twice: once to be hashed, once to be sent; nothing of it is copied.  LW_OK;
  *  LW_ENOMEM: the message is NULL. */
 LW_API lw_code lw_message_dkim(lw_message *m, lw_dkim_signer *signer);
+/** lw_message_secure - sign or encrypt the message (S/MIME, OpenPGP) whenever it is sent or written,
+ *  before DKIM; NULL = do not.  Borrowed until the message is freed.  Text then leaves in an encoding
+ *  that nobody on the way changes.  LW_OK; LW_ENOMEM: the message is NULL. */
+LW_API lw_code lw_message_secure(lw_message *m, lw_secure *secure);
 
 /**
  * lw_message_write - the message as it would be sent (with Date, Message-ID, boundaries)

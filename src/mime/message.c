@@ -257,6 +257,21 @@ lw_message_dkim(lw_message *m, lw_dkim_signer *signer)
     return LW_OK;
 }
 
+lw_code
+lw_message_secure(lw_message *m, lw_secure *secure)
+{
+    if (m == NULL)
+        return LW_ENOMEM;
+    m->secure = secure;
+    return LW_OK;
+}
+
+lw_secure *
+lw_message_protection(const lw_message *m)
+{
+    return m->secure;
+}
+
 lw_dkim_signer *
 lw_message_dkim_signer(const lw_message *m)
 {

@@ -61,6 +61,8 @@ lw_code lw_message_fail(lw_message *m, const lw_error *err);
 const lw_alloc *lw_message_alloc(const lw_message *m);
 /** lw_message_dkim_signer - what lw_message_dkim was given, NULL = not to be signed */
 lw_dkim_signer *lw_message_dkim_signer(const lw_message *m);
+/** lw_message_protection - what lw_message_secure was given, NULL = neither signed nor encrypted */
+lw_secure *lw_message_protection(const lw_message *m);
 
 /* ---- rendering: a message on its way out -------------------------------------------------- */
 

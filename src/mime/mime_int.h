@@ -138,11 +138,13 @@ typedef struct lw_text {
     char *ptr;   /* NULL = not set */
     size_t len;
     bool is_7bit, is_8bit;        /* can leave so; 7bit is 8bit too            */
-    uint64_t qp_size;             /* both 0 if it is 7bit: never asked for then */
+    bool is_fragile;              /* 7bit, but some on the way would change it */
+    uint64_t qp_size;             /* both 0 if it is 7bit: seldom asked for then */
     uint64_t base64_size;
 } lw_text;
-/** lw_text_encoding - how it leaves for a peer that takes most */
-lw_encoding lw_text_encoding(const lw_text *t, lw_body_type most);
+/** lw_text_encoding - how it leaves for a peer that takes most; must_survive: a signature depends on
+ *  every octet */
+lw_encoding lw_text_encoding(const lw_text *t, lw_body_type most, bool must_survive);
 uint64_t lw_text_encoded_size(const lw_text *t, lw_encoding e);
 /** lw_text_set - copy UTF-8 with any line ends; it gets CRLF line ends, also the last */
 LW_MUST_USE lw_code lw_text_set(lw_text *t, const lw_alloc *alloc, lw_span s, const char *field,
@@ -208,6 +210,7 @@ struct lw_message {
     bool is_raw;
     lw_content raw;
     lw_dkim_signer *dkim; /* for whoever sends it: nothing here looks into it */
+    lw_secure *secure;    /* the same; text is then encoded so that it survives */
 };
 
 /** lw_array_room - room for one more element; false when out of memory */

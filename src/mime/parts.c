@@ -84,7 +84,7 @@ put_text_part(lw_composer *c, const lw_text *t, const char *type)
         [LW_ENCODING_QP] = LW_PIECE_QP,
         [LW_ENCODING_BASE64] = LW_PIECE_BASE64,
     };
-    lw_encoding e = lw_text_encoding(t, c->r->transport);
+    lw_encoding e = lw_text_encoding(t, c->r->transport, c->r->message->secure != NULL);
 
     lw_buf_add(c->b, LW_LIT("Content-Type: "));
     lw_buf_add_str(c->b, type);

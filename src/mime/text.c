@@ -50,6 +50,14 @@ kinds_of(lw_span s)
     return seen;
 }
 
+/* a line that old gateways or mailboxes change: RFC 3156 3 on spaces at its end and on "From " */
+static bool
+is_fragile(const char *line, size_t len)
+{
+    return len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t' ||
+                       (len >= 5 && memcmp(line, "From ", 5) == 0));
+}
+
 /* RFC 2045 2.7 and 2.8: lines of at most 998 octets, no NUL; we take no other control either.
  * 7bit holds no octet above 127. */
 static void
@@ -60,6 +68,7 @@ judge(lw_text *t)
 
     for (lw_span rest = { t->ptr, t->len }; !(seen & ODD) && len <= LW_LINE_MAX && rest.len > 0;) {
         len = lw_span_find(rest, '\r');
+        t->is_fragile = t->is_fragile || is_fragile(rest.ptr, len);
         rest = (lw_span){ rest.ptr + len + 2, rest.len - len - 2 };
     }
     t->is_8bit = !(seen & ODD) && len <= LW_LINE_MAX;
@@ -79,8 +88,10 @@ qp_size(const lw_text *t)
 }
 
 lw_encoding
-lw_text_encoding(const lw_text *t, lw_body_type most)
+lw_text_encoding(const lw_text *t, lw_body_type most, bool must_survive)
 {
+    if (t->is_7bit && t->is_fragile && must_survive)
+        return LW_ENCODING_QP;
     if (t->is_7bit)
         return LW_ENCODING_7BIT;
     if (most != LW_BODY_7BIT && t->is_8bit)
@@ -93,6 +104,8 @@ lw_text_encoding(const lw_text *t, lw_body_type most)
 uint64_t
 lw_text_encoded_size(const lw_text *t, lw_encoding e)
 {
+    if (e == LW_ENCODING_QP && t->is_7bit)
+        return qp_size(t);
     return e == LW_ENCODING_QP ? t->qp_size : e == LW_ENCODING_BASE64 ? t->base64_size : t->len;
 }
 

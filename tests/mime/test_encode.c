@@ -184,8 +184,8 @@ test_text__encoding_chosen_by_content(void **state)
     };
     for (size_t i = 0; i < LW_COUNT(rows); i++) {
         assert_int_equal(lw_text_set(&t, NULL, rows[i].text, "text", &e), LW_OK);
-        if (lw_text_encoding(&t, LW_BODY_7BIT) != rows[i].want)
-            fail_msg("%s: %s", rows[i].name, lw_encoding_name(lw_text_encoding(&t, LW_BODY_7BIT)));
+        if (lw_text_encoding(&t, LW_BODY_7BIT, false) != rows[i].want)
+            fail_msg("%s: %s", rows[i].name, lw_encoding_name(lw_text_encoding(&t, LW_BODY_7BIT, false)));
     }
     assert_int_equal(lw_text_set(&t, NULL, LW_LIT("12345678\xff"), "text", &e), LW_EMESSAGE);
     assert_string_equal(e.text, "text: not valid UTF-8 at octet 9");
@@ -193,10 +193,39 @@ test_text__encoding_chosen_by_content(void **state)
     free(line);
 }
 
+static void
+test_text__to_be_signed_keeps_nothing_that_is_changed_on_the_way(void **state)
+{
+    static const struct {
+        const char *text, *name;
+        lw_encoding want;
+        uint64_t size;
+    } rows[] = {
+        { "x\r\n", "plain", LW_ENCODING_7BIT, 3 },
+        { "", "empty", LW_ENCODING_7BIT, 0 },
+        { "From\r\n\r\n From me\r\n", "no mbox line", LW_ENCODING_7BIT, 18 },
+        { "-- \r\n", "space at the end", LW_ENCODING_QP, 7 },
+        { "a\r\nb\t\r\nc\r\n", "tab at the end", LW_ENCODING_QP, 12 },
+        { "a\r\nFrom me\r\n", "mbox line", LW_ENCODING_QP, 14 },
+    };
+    lw_text t = { .ptr = NULL };
+    lw_error e;
+
+    for (size_t i = 0; i < LW_COUNT(rows); i++) {
+        assert_int_equal(lw_text_set(&t, NULL, lw_span_str(rows[i].text), "text", &e), LW_OK);
+        if (lw_text_encoding(&t, LW_BODY_8BITMIME, true) != rows[i].want)
+            fail_msg("%s", rows[i].name);
+        assert_int_equal(lw_text_encoding(&t, LW_BODY_7BIT, false), LW_ENCODING_7BIT);
+        assert_int_equal(lw_text_encoded_size(&t, rows[i].want), rows[i].size);
+    }
+    free(t.ptr);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_text__to_be_signed_keeps_nothing_that_is_changed_on_the_way),
         cmocka_unit_test(test_qp__vectors),
         cmocka_unit_test(test_qp__random_octets_come_back_at_any_split),
         cmocka_unit_test(test_base64_lines__exact_size_and_octets),
