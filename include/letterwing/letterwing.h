@@ -11,6 +11,7 @@
 #include <letterwing/base.h>
 #include <letterwing/dkim.h>
 #include <letterwing/message.h>
+#include <letterwing/secure.h>
 #include <letterwing/send.h>
 
 #endif

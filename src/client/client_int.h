@@ -15,7 +15,7 @@
  *   result.c      who is hit by a failure, and the sentences that tell it
  *   report.c      what became of every recipient
  *   transact.c    one transaction over a session, into a report
- *   outgoing.c    a message rendered, and signed
+ *   outgoing.c    a message rendered, protected, and signed
  *   pool*.c       many jobs over many channels (client/pool_int.h)
  *   send.c        messages: render, transact
  *   mediatypes.c  /etc/mime.types
@@ -32,6 +32,7 @@
 #include "mime/mime.h"
 #include "net/net.h"
 #include "sasl/sasl.h"
+#include "secure/secure.h"
 
 /* ---- text that lives as long as its owner -------------------------------------------------- */
 
@@ -332,10 +333,11 @@ void lw_render_now(lw_render_opts *o, char *host, size_t cap);
 /** A message on its way out; the message must live, unchanged, as long. */
 typedef struct lw_outgoing {
     lw_rendering *rendering;
-    lw_dkim_signed *dkim; /* NULL = not signed */
+    lw_secured *secured;  /* NULL = neither S/MIME nor OpenPGP */
+    lw_dkim_signed *dkim; /* NULL = not signed by DKIM         */
 } lw_outgoing;
 
-/** lw_outgoing_open - render now, and sign if the message has a signer; nothing to close if it fails */
+/** lw_outgoing_open - render now, protect and sign as the message wants it; nothing to close if it fails */
 LW_MUST_USE lw_code lw_outgoing_open(lw_outgoing *o, lw_message *m, lw_error *err);
 void lw_outgoing_close(lw_outgoing *o);
 lw_body *lw_outgoing_body(const lw_outgoing *o);

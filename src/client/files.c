@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client/files.c - files as sources of a message, the message as octets, a key from a file
+ * client/files.c - files as sources of a message, the message as octets, keys from files
  *
  * mime/ makes no system call: it pulls through an lw_source.  A file is opened when the message
  * is rendered and read while it is sent; what is no regular file is refused, because it has no
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define KEY_FILE_MAX 65536 /* RSA of 8192 bits has 7,000 octets as PEM */
+#define CERT_FILE_MAX ((size_t)1 << 20)
 
 typedef struct file {
     const lw_alloc *alloc;
@@ -302,19 +303,19 @@ lw_message_write(lw_message *m, lw_code (*write)(void *ctx, const char *p, size_
     return rc;
 }
 
-/* ---- a key for signing -------------------------------------------------------------------------- */
+/* ---- keys and certificates ---------------------------------------------------------------------- */
 
-/* LW_OK, or LW_ECONFIG and why */
+/* a whole file of less than cap octets; LW_OK, or LW_ECONFIG and why */
 static lw_code
-read_key(const char *path, char pem[KEY_FILE_MAX], size_t *n, lw_error *err)
+read_key(const char *path, char *pem, size_t cap, size_t *n, lw_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), os_err;
     char text[128];
     ssize_t got = -1;
 
     *n = 0;
-    while (fd >= 0 && *n < KEY_FILE_MAX) {
-        got = read(fd, pem + *n, KEY_FILE_MAX - *n);
+    while (fd >= 0 && *n < cap) {
+        got = read(fd, pem + *n, cap - *n);
         if (got == 0 || (got < 0 && errno != EINTR))
             break;
         *n += got > 0 ? (size_t)got : 0;
@@ -325,16 +326,26 @@ read_key(const char *path, char pem[KEY_FILE_MAX], size_t *n, lw_error *err)
     if (os_err != 0)
         return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "%s",
                        strerror_r(os_err, text, sizeof text));
-    if (*n == KEY_FILE_MAX)
+    if (*n == cap)
         return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "too large for a key");
     return LW_OK;
+}
+
+/* the sentence of e, with the path behind its first word */
+static lw_code
+name_file(const char *word, const char *path, const lw_error *e, lw_error *err)
+{
+    const char *why = e->text;
+
+    if (strncmp(why, word, strlen(word)) == 0 && strncmp(why + strlen(word), ": ", 2) == 0)
+        why += strlen(word) + 2;
+    return lw_fail(err, e->code, LW_STAGE_COMPOSE, "%s: %s: %s", word, path, why);
 }
 
 lw_code
 lw_dkim_key_file(const lw_alloc *alloc, const char *path, lw_dkim_key **out, lw_error *err)
 {
-    static const char prefix[] = "dkim: ";
-    char pem[KEY_FILE_MAX], *why;
+    char pem[KEY_FILE_MAX];
     lw_code rc;
     lw_error e;
     size_t n;
@@ -343,11 +354,64 @@ lw_dkim_key_file(const lw_alloc *alloc, const char *path, lw_dkim_key **out, lw_
     if (path == NULL)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "dkim: no path was given");
     lw_error_clear(&e);
-    if ((rc = read_key(path, pem, &n, &e)) == LW_OK)
+    if ((rc = read_key(path, pem, sizeof pem, &n, &e)) == LW_OK)
         rc = lw_dkim_key_parse(alloc, (lw_span){ pem, n }, out, &e);
     lw_wipe(pem, sizeof pem);
-    if (rc == LW_OK)
-        return LW_OK;
-    why = strncmp(e.text, prefix, strlen(prefix)) == 0 ? e.text + strlen(prefix) : e.text;
-    return lw_fail(err, rc, LW_STAGE_COMPOSE, "dkim: %s: %s", path, why);
+    return rc == LW_OK ? LW_OK : name_file("dkim", path, &e, err);
+}
+
+/* Certificates come by the hundred; the buffer is malloc's and wiped, a key may be in it. */
+static lw_code
+read_certs(const char *path, lw_span *pem, lw_error *err)
+{
+    lw_error e;
+    lw_code rc;
+    char *p;
+
+    *pem = LW_NO_SPAN;
+    if (path == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "smime: no path was given");
+    if ((p = lw_malloc(NULL, CERT_FILE_MAX)) == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "out of memory");
+    *pem = (lw_span){ p, 0 };
+    rc = read_key(path, p, CERT_FILE_MAX, &pem->len, &e);
+    return rc == LW_OK ? LW_OK : name_file("smime", path, &e, err);
+}
+
+static void
+drop_certs(lw_span pem)
+{
+    if (pem.ptr != NULL)
+        lw_wipe((char *)pem.ptr, pem.len);
+    lw_release(NULL, (char *)pem.ptr);
+}
+
+lw_code
+lw_secure_smime_sign_file(lw_secure *s, const char *cert, const char *key, lw_error *err)
+{
+    lw_span certs, pem = LW_NO_SPAN;
+    lw_error e;
+    lw_code rc;
+
+    if ((rc = read_certs(cert, &certs, err)) == LW_OK &&
+        (key == NULL || (rc = read_certs(key, &pem, err)) == LW_OK) &&
+        (rc = lw_secure_smime_sign(s, certs, pem, &e)) != LW_OK)
+        rc = name_file("smime", cert, &e, err);
+    drop_certs(certs);
+    drop_certs(pem);
+    return rc;
+}
+
+lw_code
+lw_secure_smime_cert_file(lw_secure *s, const char *path, lw_error *err)
+{
+    lw_span certs;
+    lw_error e;
+    lw_code rc;
+
+    if ((rc = read_certs(path, &certs, err)) == LW_OK &&
+        (rc = lw_secure_smime_cert(s, certs, &e)) != LW_OK)
+        rc = name_file("smime", path, &e, err);
+    drop_certs(certs);
+    return rc;
 }

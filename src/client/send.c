@@ -137,7 +137,7 @@ transact(lw_session *s, const lw_outgoing *out, bool is_last, lw_report *r)
 lw_code
 lw_session_send(lw_session *s, lw_message *m, lw_report **report)
 {
-    lw_outgoing out = { NULL, NULL };
+    lw_outgoing out = { .rendering = NULL };
     lw_report *r;
 
     if (report != NULL)
@@ -171,7 +171,7 @@ lw_session_send_raw(lw_session *s, lw_envelope *env, lw_body *body, lw_report **
 lw_code
 lw_send_with(const lw_send_opts *opts, lw_message *m, lw_report **report)
 {
-    lw_outgoing out = { NULL, NULL };
+    lw_outgoing out = { .rendering = NULL };
     lw_session *s = NULL;
     lw_report *r;
     lw_code rc;
