@@ -27,6 +27,7 @@ typedef enum cli_kind {
     CLI_FLAG,    /* bool                                                                   */
     CLI_COUNT,   /* int: how often it was given                                            */
     CLI_TEXT,    /* const char *: the last one counts                                      */
+    CLI_MAYBE,   /* const char *: --name, or --name=value; "" without one                  */
     CLI_SECRET,  /* char *: copied, and overwritten in the process list                    */
     CLI_LIST,    /* cli_list: all of them                                                  */
     CLI_URLS,    /* cli_list: all of them; passwords are overwritten in the process list   */

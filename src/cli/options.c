@@ -132,7 +132,7 @@ cli_check_word(const char *option, const char *value)
 static bool
 takes_value(const cli_option *o)
 {
-    return o->kind != CLI_FLAG && o->kind != CLI_COUNT;
+    return o->kind != CLI_MAYBE && o->kind != CLI_FLAG && o->kind != CLI_COUNT;
 }
 
 /* digits with at most three decimals, as thousandths; no locale */
@@ -187,6 +187,9 @@ store(const cli_page *page, const cli_option *o, void *target, char *value)
         return CLI_GO_ON;
     case CLI_TEXT:
         *(const char **) slot = value;
+        return CLI_GO_ON;
+    case CLI_MAYBE:
+        *(const char **) slot = value == NULL ? "" : value;
         return CLI_GO_ON;
     case CLI_SECRET:
         *(char **) slot = cli_copy(value);
@@ -259,7 +262,8 @@ make_tables(const cli_page *page, getopt_tables *t)
         if (o->kind == CLI_HEADING || n >= MAX_OPTIONS)
             continue;
         t->longs[n++] = (struct option){ o->name,
-                                         takes_value(o) ? required_argument : no_argument,
+                                         takes_value(o) ? required_argument
+                                         : o->kind == CLI_MAYBE ? optional_argument : no_argument,
                                          NULL, HELP_VALUE + 1 + (int) (o - page->options) };
         if (o->letter == 0)
             continue;

@@ -63,6 +63,19 @@ static const cli_option options[] = {
       AT(remove_headers) },
     { CLI_LIST, 0, "dkim", "D:S:KEYFILE", "sign it for domain D, selector S, with this private\n"
       "key (PEM); one RSA and one Ed25519 key are best", AT(dkim) },
+    { CLI_HEADING, 0, NULL, NULL, "Signing and encrypting (header fields stay readable)", 0 },
+    { CLI_TEXT, 0, "smime-sign", "CERT[:KEY]", "sign with this certificate and its key (PEM, both\n"
+      "in one file or two)", AT(smime_sign) },
+    { CLI_FLAG, 0, "smime-encrypt", NULL, "only the recipients can read it; each needs a\n"
+      "--smime-cert", AT(smime_encrypt) },
+    { CLI_LIST, 0, "smime-cert", "FILE", "certificates of recipients, found by their address",
+      AT(smime_certs) },
+    { CLI_TEXT, 0, "smime-cipher", "C", "aes-256-cbc (everybody reads it) or aes-256-gcm\n"
+      "(S/MIME 4.0)", AT(smime_cipher) },
+    { CLI_MAYBE, 0, "pgp-sign", "[=KEY]", "sign with gpg: this key, else that of --from",
+      AT(pgp_sign) },
+    { CLI_FLAG, 0, "pgp-encrypt", NULL, "only the recipients can read it; gpg has their keys",
+      AT(pgp_encrypt) },
     { CLI_HEADING, 0, NULL, NULL, "Envelope", 0 },
     { CLI_TEXT, 0, "envelope-from", "A", "where failures are reported; '' = nowhere",
       AT(envelope_from) },
@@ -203,12 +216,14 @@ cli_send(int argc, char **argv)
         rc = cli_error(EX_OSERR, "out of memory");
         goto out;
     }
-    if ((rc = cli_compose(&a, m)) != CLI_GO_ON || (rc = sign_with(&a, m)) != CLI_GO_ON)
+    if ((rc = cli_compose(&a, m)) != CLI_GO_ON || (rc = cli_protect(&a, m)) != CLI_GO_ON
+        || (rc = sign_with(&a, m)) != CLI_GO_ON)
         goto out;
     rc = a.dry_run ? dry_run(&a, m) : send_it(&a, m);
 out:
     lw_message_free(m);
     cli_signer_close(&a.signer);
+    lw_secure_free(a.secure);
     free(a.text_value);
     free(a.html_value);
     free(a.amp_value);

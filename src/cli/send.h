@@ -8,6 +8,9 @@
 
 typedef struct cli_send_args {
     cli_list via, to, cc, bcc, reply_to, attach, inlined, headers, dkim;
+    cli_list smime_certs;
+    const char *smime_sign, *smime_cipher, *pgp_sign;
+    bool smime_encrypt, pgp_encrypt;
     const char *from, *subject, *text, *html, *message;
     const char *envelope_from, *dsn, *ret, *envid;
     cli_list set_headers, remove_headers, unsubscribe;
@@ -20,10 +23,13 @@ typedef struct cli_send_args {
     char *text_value, *html_value, *amp_value, *calendar_value, *markdown_value, *raw;
     size_t raw_len;
     cli_signer signer;
+    lw_secure *secure;
 } cli_send_args;
 
 /** cli_compose - the message of these arguments; CLI_GO_ON or an exit code after a sentence */
 int cli_compose(cli_send_args *a, lw_message *m);
+/** cli_protect - S/MIME or OpenPGP, where asked for; CLI_GO_ON or an exit code after a sentence */
+int cli_protect(cli_send_args *a, lw_message *m);
 /** cli_tell_outcome - print the report as text or JSON; gives the exit code */
 int cli_tell_outcome(const cli_send_args *a, const lw_report *r);
 /** cli_tell_failure - a failure before there was a report; gives code */
