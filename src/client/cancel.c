@@ -24,7 +24,7 @@ lw_cancel_new(void)
 
     if (c == NULL)
         return NULL;
-    if ((c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0) {
+    if ((c->fd = lw_fd_above_stdio(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))) < 0) {
         lw_release(&lw_alloc_default, c);
         return NULL;
     }

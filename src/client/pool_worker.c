@@ -573,7 +573,7 @@ make_handles(lw_pool_worker *w)
     lw_list_init(&w->again_now);
     lw_list_init(&w->again_later);
     if (w->loop == NULL) {
-        if (uv_loop_init(&w->own_loop) != 0)
+        if (lw_loop_init(&w->own_loop) < 0)
             return LW_ENOMEM;
         w->has_loop = true;
         w->loop = &w->own_loop;

@@ -222,7 +222,8 @@ open_socket(lw_attempt *a, const lw_addr *addr)
     static const int on = 1;
     int family = addr->u.sa.sa_family;
 
-    a->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    a->fd = lw_fd_above_stdio(
+        socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (a->fd < 0)
         return errno;
     if (uv_poll_init(a->conn->loop, &a->poll, a->fd) != 0) {

@@ -130,7 +130,8 @@ open_socket(lw_listener *l)
     static const int on = 1;
     int family = l->addr.u.sa.sa_family;
 
-    l->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    l->fd = lw_fd_above_stdio(
+        socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (l->fd < 0)
         return errno;
     if (family != AF_UNIX) /* a restart need not wait for old connections to be forgotten */
@@ -197,7 +198,8 @@ accept_one(lw_listener *l)
 {
     char peer[LW_ADDR_TEXT_MAX];
     lw_addr a = { .len = sizeof a.u };
-    int fd = accept4(l->fd, &a.u.sa, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = lw_fd_above_stdio(
+        accept4(l->fd, &a.u.sa, &a.len, SOCK_NONBLOCK | SOCK_CLOEXEC));
 
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

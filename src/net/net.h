@@ -19,6 +19,13 @@
 
 #include <uv.h>
 
+/* ---- loops ------------------------------------------------------------------------------------ */
+
+/** lw_loop_init - uv_loop_init(), with no descriptor below 3.  LW_OK or LW_ENOMEM (descriptors too) */
+LW_MUST_USE lw_code lw_loop_init(uv_loop_t *loop);
+/** lw_fd_above_stdio - fd, or in place of 0 to 2 a copy above them; -1 when there is none left */
+int lw_fd_above_stdio(int fd);
+
 /* ---- URLs ------------------------------------------------------------------------------------- */
 
 typedef enum lw_tls_mode {

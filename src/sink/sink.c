@@ -104,11 +104,11 @@ open_asyncs(lw_sink *s)
 static lw_code
 open_loop(lw_sink *s, lw_error *err)
 {
-    int rc = uv_loop_init(&s->loop);
+    int rc;
 
-    if (rc != 0)
-        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "the event loop cannot be made: %s",
-                       uv_strerror(rc));
+    if (lw_loop_init(&s->loop) < 0)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE,
+                       "the event loop cannot be made: out of memory or descriptors");
     if ((rc = open_asyncs(s)) != 0) {
         uv_loop_close(&s->loop);
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "the event loop cannot be made: %s",
