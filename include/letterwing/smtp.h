@@ -357,7 +357,8 @@ LW_API LW_MUST_USE lw_code lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body 
 LW_API LW_MUST_USE lw_code lw_smtp_command(lw_smtp *e, lw_span line, unsigned n_replies, void *tag);
 
 /** lw_smtp_quit - QUIT after everything submitted is done (in the last flight where RFC 2920
- *  allows it); CLOSED follows.  LW_OK, or LW_EUSAGE: closed. */
+ *  allows it); CLOSED follows.  LW_OK, or LW_EUSAGE: closed, or a handshake or a challenge waits
+ *  for the caller. */
 LW_API lw_code lw_smtp_quit(lw_smtp *e);
 
 /** lw_smtp_error - why the engine closed; code LW_OK if it did not fail */

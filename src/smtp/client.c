@@ -332,7 +332,7 @@ lw_smtp_fail(lw_smtp *e, lw_code code, const char *text)
 lw_code
 lw_smtp_quit(lw_smtp *e)
 {
-    if (e->is_closing)
+    if (e->is_closing || e->state == STATE_TLS || e->state == STATE_CHALLENGE)
         return LW_EUSAGE;
     e->quit_wanted = true;
     return LW_OK;
@@ -496,7 +496,7 @@ stage_timeout(const lw_smtp *e)
 
     if (e->state == STATE_TLS)
         return t->command_ms;
-    if (e->n_seg > 0 && e->state == STATE_MAIL)
+    if (e->n_seg > 0 && (e->state == STATE_MAIL || e->n_await == 0))
         return t->block_ms;
     if (e->n_await == 0)
         return e->cur != NO_SLOT ? t->block_ms : 0;

@@ -282,19 +282,34 @@ reply_to_auth(lw_smtp *e, const lw_reply *r)
 
 /* ---- commands by hand ------------------------------------------------------------------------ */
 
-/* what must not be shown: the answer to a 334, and the second word of an AUTH line */
+static size_t
+skip(lw_span s, size_t at, bool is_space)
+{
+    while (at < s.len && (s.ptr[at] == ' ' || s.ptr[at] == '\t') == is_space)
+        at++;
+    return at;
+}
+
+/* what may be shown of a line by hand: nothing of the answer to a 334, and of an AUTH line what
+ * stands before the third word, however the words are set apart */
+static size_t
+shown_of(const lw_smtp *e, lw_span line)
+{
+    size_t verb = skip(line, 0, true), end = skip(line, verb, false);
+
+    if (e->last_was_334)
+        return 0;
+    if (!lw_span_eq_nocase((lw_span){ line.ptr + verb, end - verb }, LW_LIT("AUTH")))
+        return line.len;
+    return skip(line, skip(line, skip(line, end, true), false), true);
+}
+
 static void
 send_line(lw_smtp *e, lw_span line)
 {
-    size_t shown = line.len, at;
+    size_t shown = shown_of(e, line);
     lw_span copy;
 
-    if (e->last_was_334) {
-        shown = 0;
-    } else if (lw_span_starts_nocase(line, LW_LIT("AUTH "))) {
-        at = 5 + lw_span_find((lw_span){ line.ptr + 5, line.len - 5 }, ' ');
-        shown = at < line.len ? at + 1 : line.len;
-    }
     if (shown > 0)
         lw_smtp_out_text(e, (lw_span){ line.ptr, shown });
     copy = (lw_span){ e->cmd + e->cmd_len, line.len - shown };
@@ -323,6 +338,7 @@ lw_smtp_command(lw_smtp *e, lw_span line, unsigned n_replies, void *tag)
     if (!lw_smtp_out_room(e, 4))
         return LW_AGAIN;
     send_line(e, line);
+    e->since_ms = e->now_ms;
     if (n_replies == 0)
         return LW_OK;
     e->command_tag = tag;

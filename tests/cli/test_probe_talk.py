@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """tests/cli/test_probe_talk.py - letterwing probe and letterwing talk"""
+import contextlib
 import json
+import os
+import pty
+import signal
 import subprocess
+import termios
 import unittest
 
 import harness
@@ -132,10 +137,49 @@ class Talk(Case):
             ran = self.talk(sink, 'AUTH PLAIN AGFubgBzZWNyZXQ=', url=url)
             self.assertEqual(ran.code, 0, ran)
             self.assertIn('C: AUTH PLAIN <redacted>\nS: 235 ', ran.out)
+            for line in (' AUTH PLAIN AGFubgBzZWNyZXQ=', 'auth\tplain\t AGFubgBzZWNyZXQ='):
+                path = os.path.join(self.folder(), 't')
+                ran = self.talk(sink, line, url=url, args=['--transcript', path])
+                with open(path, encoding='utf-8') as f:
+                    self.assertNotIn('AGFubgBzZWNyZXQ=', f.read() + ran.out + ran.err)
             ran = self.talk(sink, 'AUTH LOGIN', 'YW5u', 'c2VjcmV0', url=url)
             self.assertEqual(ran.code, 0, ran)
             self.assertNotIn('YW5u', ran.out)
             self.assertNotIn('c2VjcmV0', ran.out)
+
+    def on_terminal(self, *args):
+        """The command with a pseudo-terminal as its controlling one; its descriptor."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(LETTERWING, [LETTERWING, *args])
+        self.addCleanup(os.close, fd)
+        return pid, fd
+
+    def test_interrupted_password_prompt_echoes_again(self):
+        with Sink('--auth', 'ann:secret') as sink:
+            pid, fd = self.on_terminal('talk', f'plain://ann@127.0.0.1:{sink.port}')
+            shown = b''
+            while b'Password' not in shown:
+                shown += os.read(fd, 1000)
+            while termios.tcgetattr(fd)[3] & termios.ECHO:
+                pass  # the prompt is shown before the echo is off
+            os.kill(pid, signal.SIGINT)
+            _, status = os.waitpid(pid, 0)
+            self.assertTrue(os.WIFSIGNALED(status))
+            self.assertTrue(termios.tcgetattr(fd)[3] & termios.ECHO)
+
+    def test_json_on_a_terminal_is_harmless(self):
+        with Peer(script(b'220 a\x7fb\xc2\x9b31m\r\n', b'250 hi\r\n', b'250 ok\r\n',
+                         b'221 bye\r\n')) as peer:
+            pid, fd = self.on_terminal('probe', '--json', f'smtp://127.0.0.1:{peer.port}')
+            shown = b''
+            with contextlib.suppress(OSError):
+                while piece := os.read(fd, 10000):
+                    shown += piece
+            os.waitpid(pid, 0)
+            self.assertIn(b'greeting', shown)
+            for octets in (b'\x7f', b'\xc2\x9b', b'\x9b'):
+                self.assertNotIn(octets, shown)
 
     def test_tls_and_login_done_for_you(self):
         with Sink('--tls', '--auth', 'ann:secret', '--require-auth', '--require-tls') as sink:

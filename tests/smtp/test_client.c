@@ -252,6 +252,59 @@ test_client__window_sends_transactions_back_to_back(void **state)
     }
 }
 
+/* a line of data by hand awaits no reply, but it must leave in time (block_ms) */
+static void
+test_client__line_without_reply_has_a_deadline(void **state)
+{
+    lw_smtp_opts o;
+    lw_smtp *e = NULL;
+    char buf[200], log[400] = "";
+    size_t used;
+
+    (void)state;
+    lw_smtp_opts_init(&o);
+    o.is_by_hand = true;
+    assert_int_equal(lw_smtp_new(&o, 1000, &e), LW_OK);
+    assert_int_equal(lw_smtp_feed(e, "220 x\r\n", 7, &used), LW_OK);
+    collect(e, log, sizeof log);
+    assert_true(lw_smtp_deadline(e) == UINT64_MAX);
+    assert_int_equal(lw_smtp_tick(e, 900000), LW_OK);
+    assert_int_equal(lw_smtp_command(e, LW_LIT("text"), 0, NULL), LW_OK);
+    assert_true(lw_smtp_deadline(e) == 900000 + 180000);
+    assert_string_equal(drain(e, buf, sizeof buf, 100), "text\r\n");
+    assert_true(lw_smtp_deadline(e) == UINT64_MAX);
+    lw_smtp_free(e);
+}
+
+/* between the 220 of STARTTLS and the handshake, and at a challenge, QUIT cannot be said: who ends
+ * the session must not wait for its reply */
+static void
+test_client__quit_where_it_cannot_be_said_is_refused(void **state)
+{
+    lw_smtp_opts o;
+    lw_smtp *e = NULL;
+    char log[400] = "", buf[200];
+    size_t used;
+
+    (void)state;
+    lw_smtp_opts_init(&o);
+    assert_int_equal(lw_smtp_new(&o, 0, &e), LW_OK);
+    assert_int_equal(lw_smtp_feed(e, "220 x\r\n", 7, &used), LW_OK);
+    collect(e, log, sizeof log);
+    drain(e, buf, sizeof buf, 100);
+    assert_int_equal(lw_smtp_feed(e, "250-x\r\n250 STARTTLS\r\n", 21, &used), LW_OK);
+    collect(e, log, sizeof log);
+    assert_int_equal(lw_smtp_starttls(e), LW_OK);
+    drain(e, buf, sizeof buf, 100);
+    assert_int_equal(lw_smtp_feed(e, "220 go\r\n", 8, &used), LW_OK);
+    collect(e, log, sizeof log);
+    assert_int_equal(lw_smtp_quit(e), LW_EUSAGE);
+    lw_smtp_fail(e, LW_ETLS, "no TLS");
+    collect(e, log, sizeof log);
+    assert_int_equal(lw_smtp_want(e), 0);
+    lw_smtp_free(e);
+}
+
 int
 main(void)
 {
@@ -260,6 +313,8 @@ main(void)
         cmocka_unit_test(test_client__chunking_sends_all_in_one_flight),
         cmocka_unit_test(test_client__without_extensions_each_command_waits),
         cmocka_unit_test(test_client__window_sends_transactions_back_to_back),
+        cmocka_unit_test(test_client__line_without_reply_has_a_deadline),
+        cmocka_unit_test(test_client__quit_where_it_cannot_be_said_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
