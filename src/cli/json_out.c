@@ -129,11 +129,27 @@ cli_json_tls(const lw_tls_facts *tls, bool with_chain)
     return json;
 }
 
+/* for a terminal: controls beyond those that JSON escapes (DEL, C1) must not reach it either */
+static int
+dump_safe(const json_t *object, FILE *f)
+{
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+
+    for (const char *p = text; p != NULL && *p != '\0'; p++) {
+        if (*p == 0x7f)
+            fputs("\\u007f", f);
+        else
+            fputc(*p, f);
+    }
+    free(text);
+    return text == NULL || ferror(f) ? -1 : 0;
+}
+
 bool
 cli_json_write(FILE *f, json_t *object)
 {
-    size_t flags = isatty(fileno(f)) ? JSON_INDENT(2) : JSON_COMPACT;
-    int rc = json_dumpf(object, f, flags);
+    bool is_terminal = isatty(fileno(f));
+    int rc = is_terminal ? dump_safe(object, f) : json_dumpf(object, f, JSON_COMPACT);
 
     json_decref(object);
     return rc == 0 && fputc('\n', f) != EOF;

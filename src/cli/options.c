@@ -65,9 +65,7 @@ cli_hide_url_password(char *url)
     char *out = cli_copy(url);
     char *start = strstr(url, "://"), *end, *colon;
 
-    if (start == NULL)
-        return out;
-    start += 3;
+    start = start == NULL ? url : start + 3; /* who forgets the scheme has a secret too */
     end = start + strcspn(start, "/?#");
     while (end > start && *end != '@')
         end--;
@@ -344,8 +342,5 @@ cli_one_url(const cli_page *page, cli_list *positional, char **url)
     if (*url == NULL)
         return cli_error(EX_USAGE, "%s: name one server, as in letterwing %s "
                                    "smtp://mail.example.com", page->name, page->name);
-    if (strstr(*url, "://") == NULL)
-        return cli_error(EX_CONFIG, "%s: \"%s\" is no URL: write smtp://%s", page->name, *url,
-                         *url);
     return CLI_GO_ON;
 }

@@ -95,6 +95,8 @@ first_line_of_command(const char *command, char **out, bool *is_good)
     char shell[] = "/bin/sh", option[] = "-c", *text = strdup(command);
     char *argv[] = { shell, option, text, NULL };
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t usual;
     int pipe_ends[2], status = -1;
     pid_t pid;
 
@@ -104,8 +106,15 @@ first_line_of_command(const char *command, char **out, bool *is_good)
     }
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDOUT_FILENO);
-    if (posix_spawn(&pid, shell, &actions, NULL, argv, environ) != 0)
+    /* we ignore SIGPIPE; a command that prints more than one line must be stopped by it */
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &usual);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+    if (posix_spawn(&pid, shell, &actions, &attributes, argv, environ) != 0)
         pid = -1;
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(pipe_ends[1]);
     *is_good = pid > 0 && first_line(pipe_ends[0], out);
@@ -116,14 +125,22 @@ first_line_of_command(const char *command, char **out, bool *is_good)
     return status;
 }
 
+/* Who prints more than one line may be stopped by our closed pipe: that is no failure.  A shell
+ * says it of its command as 128 and the signal's number. */
+static bool
+was_stopped(int status)
+{
+    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) ||
+           (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGPIPE);
+}
+
 static int
 from_command(const char *command, char **out)
 {
     bool is_good = false;
     int status = first_line_of_command(command, out, &is_good);
 
-    /* who prints more than one line may be stopped by our closed pipe: that is no failure */
-    if (is_good && (status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE)))
+    if (is_good && (status == 0 || was_stopped(status)))
         return CLI_GO_ON;
     if (is_good)
         cli_wipe(*out);
@@ -167,10 +184,43 @@ cli_password(const char *source, char **out)
                                "fd:N, not the password itself");
 }
 
+static struct termios before_prompt; /* for the handler */
+static int prompt_fd = -1;
+
+/* the terminal echoes again, then the signal does what it always does */
+static void
+on_prompt_signal(int number)
+{
+    tcsetattr(prompt_fd, TCSAFLUSH, &before_prompt);
+    raise(number); /* the handler is gone: SA_RESETHAND */
+}
+
+static const int prompt_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+
+static void
+catch_prompt_signals(int fd, const struct termios *before, struct sigaction *old)
+{
+    struct sigaction action = { .sa_handler = on_prompt_signal,
+                                .sa_flags = (int) (SA_RESETHAND | SA_NODEFER) };
+
+    prompt_fd = fd;
+    before_prompt = *before;
+    for (size_t i = 0; i < CLI_COUNT_OF(prompt_signals); i++)
+        sigaction(prompt_signals[i], &action, &old[i]);
+}
+
+static void
+release_prompt_signals(const struct sigaction *old)
+{
+    for (size_t i = 0; i < CLI_COUNT_OF(prompt_signals); i++)
+        sigaction(prompt_signals[i], &old[i], NULL);
+}
+
 int
 cli_ask_password(const char *user, char **out)
 {
     struct termios before, quiet;
+    struct sigaction old[CLI_COUNT_OF(prompt_signals)];
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
     bool is_good;
 
@@ -184,9 +234,11 @@ cli_ask_password(const char *user, char **out)
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t) ECHO;
     dprintf(fd, "Password of %s: ", user);
+    catch_prompt_signals(fd, &before, old);
     tcsetattr(fd, TCSAFLUSH, &quiet);
     is_good = first_line(fd, out);
     tcsetattr(fd, TCSAFLUSH, &before);
+    release_prompt_signals(old);
     dprintf(fd, "\n");
     close(fd);
     return is_good ? CLI_GO_ON : cli_error(EX_CONFIG, "no password was typed");

@@ -128,11 +128,6 @@ fill_servers(cli_send_args *a, lw_send_opts *o)
     if (a->via.n == 0)
         return cli_error(EX_CONFIG, "send: no server: add --via smtp://mail.example.com or "
                                     "set LETTERWING_URL");
-    for (size_t i = 0; i < a->via.n; i++) {
-        if (strstr(a->via.items[i], "://") == NULL)
-            return cli_error(EX_CONFIG, "send: --via \"%s\" is no URL: write smtp://%s",
-                             a->via.items[i], a->via.items[i]);
-    }
     o->servers = a->via.items;
     o->n_servers = a->via.n;
     return CLI_GO_ON;

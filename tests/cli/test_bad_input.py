@@ -137,6 +137,14 @@ class Arguments(Case):
         self.assertNotIn('hunter2', ran.err)
         ran = run('send', '--via', 'smtp://u:hunter2@127.0.0.1:70000', *BASE)
         self.assertNotIn('hunter2', ran.err)
+        for args, env in ((['send', '--via', 'u:hunter2@mail.example.com', *BASE], {}),
+                          (['send', *BASE], {'LETTERWING_URL': 'u:hunter2@mail.example.com'}),
+                          (['probe', 'u:hunter2@mail.example.com'], {}),
+                          (['talk', 'u:hunter2@mail.example.com'], {})):
+            with self.subTest(args):
+                ran = run(*args, env=env)
+                self.assert_fails(ran, 78, 'smtp://')
+                self.assertNotIn('hunter2', ran.err + ran.out)
 
     def test_files(self):
         folder = self.folder()

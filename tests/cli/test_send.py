@@ -338,6 +338,7 @@ class Logins(Case):
                 ('env', ['--password-from', 'env:LW_PASS'], {'env': {'LW_PASS': 'secret'}}),
                 ('file', ['--password-from', 'file:' + path], {}),
                 ('cmd', ['--password-from', 'cmd:printf "secret\\nmore\\n"'], {}),
+                ('long cmd', ['--password-from', 'cmd:echo secret; seq 1 200000'], {}),
         ]:
             with self.subTest(name), Sink('--tls', '--auth', 'ann:secret') as sink:
                 ran = self.login(sink, *args, **more)
