@@ -27,6 +27,7 @@ LW_API lw_cancel *lw_cancel_new(void);
 /** lw_cancel_now - end every call that was given c, now and later, with LW_ECANCELED.  May be
  *  called from any thread and from a signal handler. */
 LW_API void lw_cancel_now(lw_cancel *c);
+/** lw_cancel_free - after the calls, sessions and talks that were given c have ended */
 LW_API void lw_cancel_free(lw_cancel *c);
 
 /* ---- transcript ------------------------------------------------------------------------ */
@@ -203,9 +204,10 @@ LW_API lw_code lw_session_send(lw_session *s, lw_message *m, lw_report **report)
 /** lw_session_send_raw - one prepared transaction without composing: the fast path.  body must
  *  be able to rewind if it shall survive a reconnection.  Outcomes go to report. */
 LW_API lw_code lw_session_send_raw(lw_session *s, lw_envelope *env, lw_body *body, lw_report **report);
-/** lw_session_server - facts on the server of this session; owned by the session */
+/** lw_session_server - facts on the server of this session; owned by it, until its next call */
 LW_API const lw_server_facts *lw_session_server(const lw_session *s);
-/** lw_session_close - QUIT, wait for the answer within timeouts.quit_ms, free; NULL is fine */
+/** lw_session_close - QUIT, wait for the answer within timeouts.quit_ms (whatever timeout_ms is),
+ *  free; NULL is fine */
 LW_API void lw_session_close(lw_session *s);
 
 /* ---- probe: what a server offers ------------------------------------------------------------------------- */

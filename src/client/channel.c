@@ -75,25 +75,32 @@ lw_channel_explain(const lw_channel *c, lw_error *err)
 
 /* ---- connecting ----------------------------------------------------------------------------------- */
 
+/* The user said whom to trust, or wants TLS on the whole way: then nothing less will do.
+ *   [RFC8689 2] "The certificate presented by the SMTP server either MUST be verified" */
+static bool
+insists(const lw_channel *c)
+{
+    const lw_send_opts *o = &c->setup->opts;
+
+    return o->ca_file != NULL || o->tls_pin != NULL || o->require_tls;
+}
+
 static bool
 is_tls_required(const lw_channel *c)
 {
-    /* who pins a key has no use for a connection without one */
     return c->url->tls == LW_TLS_REQUIRED ||
-           (c->url->tls == LW_TLS_OPPORTUNISTIC && c->setup->opts.tls_pin != NULL);
+           (c->url->tls == LW_TLS_OPPORTUNISTIC && insists(c));
 }
 
-/* Opportunistic TLS takes what it can get (RFC 7435 3), unless the user said whom to trust, or
- * has something to lose: a login. */
+/* Opportunistic TLS takes what it can get (RFC 7435 3), unless the user insists, or has something
+ * to lose: a login. */
 static bool
 keeps_unverified(const lw_channel *c)
 {
-    const lw_send_opts *o = &c->setup->opts;
-    bool says_whom = o->ca_file != NULL || o->tls_pin != NULL;
     bool has_secret = lw_channel_wants_login(c->setup, c->url) && !c->url->insecure_auth;
 
     return c->setup->is_probe ||
-           (c->url->tls == LW_TLS_OPPORTUNISTIC && !says_whom && !has_secret);
+           (c->url->tls == LW_TLS_OPPORTUNISTIC && !insists(c) && !has_secret);
 }
 
 static void
@@ -237,13 +244,19 @@ fail_no_starttls(const lw_reply *r, lw_error *err)
     return LW_ETLS;
 }
 
+/* The context is made before STARTTLS is said: behind its 220 there is no way back. */
 static lw_code
 ask_for_tls(lw_channel *c, lw_error *err)
 {
-    lw_code rc = lw_smtp_starttls(c->link.engine);
+    bool is_offered = (lw_smtp_capabilities(c->link.engine)->flags & LW_CAP_STARTTLS) != 0;
+    lw_tls_ctx *ctx;
+    lw_code rc;
 
-    if (rc == LW_ECAPABILITY)
+    if (!is_offered)
         return is_tls_required(c) ? fail_no_starttls(NULL, err) : after_tls(c, err);
+    if ((rc = lw_setup_tls(c->setup, keeps_unverified(c), &ctx, err)) < 0)
+        return rc;
+    rc = lw_smtp_starttls(c->link.engine);
     if (LW_NEVER(rc < 0))
         return lw_fail(err, LW_EBUG, LW_STAGE_STARTTLS, "STARTTLS cannot be said");
     c->phase = LW_CHANNEL_STARTTLS;
@@ -280,10 +293,8 @@ lw_channel_handshake(lw_channel *c, lw_error *err)
     lw_tls_ctx *ctx;
     lw_code rc = lw_setup_tls(c->setup, keeps_unverified(c), &ctx, err);
 
-    if (rc < 0 || (rc = lw_link_start_tls(&c->link, ctx, c->url->host, err)) < 0)
-        return rc;
     c->phase = LW_CHANNEL_HANDSHAKE;
-    return LW_OK;
+    return rc < 0 ? rc : lw_link_start_tls(&c->link, ctx, c->url->host, err);
 }
 
 static lw_code

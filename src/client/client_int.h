@@ -71,7 +71,8 @@ typedef struct lw_transcript {
     uint64_t body_octets;       /* not told yet */
 } lw_transcript;
 
-void lw_transcript_init(lw_transcript *t, const lw_send_opts *o);
+/** lw_transcript_init - alloc must live as long as t */
+void lw_transcript_init(lw_transcript *t, const lw_alloc *alloc, const lw_send_opts *o);
 void lw_transcript_deinit(lw_transcript *t);
 /** lw_transcript_sent - the first n octets of the slices have left */
 void lw_transcript_sent(lw_transcript *t, const lw_slice *v, int count, size_t n);

@@ -8,6 +8,7 @@
 #include "client/client_int.h"
 
 #define TRIED_BYTES 256
+#define CHALLENGES_MAX 16 /* in one exchange: SCRAM has two, none has more than three */
 
 struct lw_login {
     lw_channel *c;
@@ -16,6 +17,7 @@ struct lw_login {
     char tried[TRIED_BYTES]; /* names, separated by spaces */
     const char *mechanism;
     lw_sasl *sasl;
+    unsigned n_challenges;   /* in this exchange */
     bool is_canceled;        /* by us: the challenge was wrong */
     lw_error why;            /* then */
 };
@@ -142,6 +144,7 @@ begin(lw_login *g, lw_error *err)
     lw_sasl_free(g->sasl);
     g->sasl = NULL;
     g->is_canceled = false;
+    g->n_challenges = 0;
     rc = lw_sasl_new(g->c->setup->alloc, g->mechanism, &g->who, &g->sasl, err);
     if (rc < 0 || (rc = lw_sasl_initial(g->sasl, &initial, err)) < 0)
         return rc;
@@ -156,6 +159,11 @@ answer(lw_login *g, lw_span challenge, lw_error *err)
     lw_span response = LW_NO_SPAN;
     lw_code rc;
 
+    /* [RFC4954 4] "If the server receives such a response, it MUST reject the AUTH command" */
+    if (g->is_canceled || ++g->n_challenges > CHALLENGES_MAX) {
+        lw_link_fail(&g->c->link, LW_EPROTO, "the server asks on and on in the login");
+        return LW_OK;
+    }
     if (lw_sasl_step(g->sasl, challenge, &response, &g->why) >= 0) {
         rc = lw_smtp_auth_answer(g->c->link.engine, response);
     } else {

@@ -35,7 +35,7 @@ lw_line_new(lw_pool_worker *w, uint32_t server, uint32_t round)
     l->worker = w;
     l->server = server;
     l->round = round;
-    lw_transcript_init(&l->transcript, &w->setup.opts);
+    lw_transcript_init(&l->transcript, w->setup.alloc, &w->setup.opts);
     if (lw_channel_init(&l->channel, &w->setup, w->loop, &l->transcript) < 0) {
         lw_channel_deinit(&l->channel);
         lw_release(w->setup.alloc, l);

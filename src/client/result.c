@@ -122,6 +122,7 @@ where(lw_stage stage)
     case LW_STAGE_GREETING: return " at its greeting";
     case LW_STAGE_EHLO: return " at EHLO";
     case LW_STAGE_STARTTLS: return " at STARTTLS";
+    case LW_STAGE_TLS: return " in the TLS handshake";
     case LW_STAGE_AUTH: return " during the login";
     case LW_STAGE_MAIL: return " at MAIL";
     case LW_STAGE_RCPT: return " at RCPT";
@@ -131,8 +132,7 @@ where(lw_stage stage)
     case LW_STAGE_NONE:
     case LW_STAGE_COMPOSE:
     case LW_STAGE_RESOLVE:
-    case LW_STAGE_CONNECT:
-    case LW_STAGE_TLS: return "";
+    case LW_STAGE_CONNECT: return "";
     }
     return "";
 }
@@ -199,7 +199,7 @@ is_complete(const lw_error *err)
 {
     return err->stage == LW_STAGE_NONE || err->stage == LW_STAGE_COMPOSE ||
            err->stage == LW_STAGE_RESOLVE || err->stage == LW_STAGE_CONNECT ||
-           err->stage == LW_STAGE_TLS || err->code == LW_ESOURCE;
+           (err->stage == LW_STAGE_TLS && err->code == LW_ETLS) || err->code == LW_ESOURCE;
 }
 
 void

@@ -10,15 +10,27 @@
 #include <stdio.h>
 
 #define DIALOGUE_MAX ((size_t)4 << 20)
+#define KEPT_FREE ((size_t)16 << 10) /* for a line, and the outcome behind all of them */
 
+/* Octets of the server are made printable: the dialogue is a C string, and is shown to people.
+ * When it is full, lines are left out, never the outcome. */
 static void
 add_line(void *ctx, const lw_transcript_line *line)
 {
     static const char *const signs[] = { "C: ", "S: ", "* " };
+    static const char left_out[] = "* the dialogue is too long: what follows is left out\n";
+    char text[LW_TRANSCRIPT_LINE_MAX + 1];
     lw_buf *dialogue = ctx;
 
+    if (dialogue->len > DIALOGUE_MAX - KEPT_FREE) {
+        if (memcmp(dialogue->ptr + dialogue->len - strlen(left_out), left_out,
+                   strlen(left_out)) != 0)
+            lw_buf_add_str(dialogue, left_out);
+        return;
+    }
+    lw_print_safe(text, sizeof text, line->text);
     lw_buf_add_str(dialogue, signs[line->direction]);
-    lw_buf_add(dialogue, line->text);
+    lw_buf_add_str(dialogue, text);
     lw_buf_add_char(dialogue, '\n');
 }
 

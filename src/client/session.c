@@ -39,7 +39,7 @@ watch_cancel(lw_session *s, const lw_cancel *cancel)
 static lw_code
 make_loop(lw_session *s, const lw_cancel *cancel, lw_error *err)
 {
-    if (uv_loop_init(&s->loop) != 0)
+    if (lw_loop_init(&s->loop) < 0)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory or descriptors");
     s->has_loop = true;
     (void)uv_timer_init(&s->loop, &s->timer);
@@ -64,7 +64,7 @@ lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
     s->alloc = *lw_alloc_or_default(opts->alloc);
     s->deadline_ms = UINT64_MAX;
     s->setup.max_transactions = 1;
-    lw_transcript_init(&s->transcript, opts);
+    lw_transcript_init(&s->transcript, &s->alloc, opts);
     if ((rc = lw_setup_init(&s->setup, &s->alloc, opts, err)) < 0 ||
         (rc = make_loop(s, opts->cancel, err)) < 0) {
         lw_session_close(s);
@@ -79,8 +79,11 @@ lw_session_begin_call(lw_session *s)
 {
     uint64_t limit = s->setup.opts.timeout_ms;
 
+    uint64_t now;
+
     uv_update_time(&s->loop);
-    s->deadline_ms = limit == 0 ? UINT64_MAX : uv_now(&s->loop) + limit;
+    now = uv_now(&s->loop);
+    s->deadline_ms = limit == 0 || limit > UINT64_MAX - now ? UINT64_MAX : now + limit;
 }
 
 const lw_server_facts *
@@ -230,8 +233,6 @@ lw_session_hang_up(lw_session *s)
     lw_channel *c = &s->channel;
     lw_event ev;
 
-    if (c->phase == LW_CHANNEL_HANDSHAKE)
-        lw_link_fail(&c->link, LW_ETLS, "the TLS handshake failed"); /* no way to say QUIT */
     if (c->link.engine != NULL && !c->link.is_over && lw_smtp_quit(c->link.engine) == LW_OK)
         while (lw_session_next(s, &ev) == LW_OK)
             ;
@@ -248,6 +249,7 @@ lw_session_close(lw_session *s)
         return;
     alloc = s->alloc;
     if (s->has_loop) {
+        s->deadline_ms = UINT64_MAX; /* that of the last call has nothing to say here */
         lw_session_hang_up(s);
         lw_channel_deinit(&s->channel);
         if (s->has_cancel_watch)

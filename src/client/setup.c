@@ -49,10 +49,14 @@ parse_urls(lw_setup *u, const lw_send_opts *o, lw_error *err)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
     while (u->n_urls < o->n_servers) {
         const char *text = o->servers[u->n_urls];
-        lw_code rc = lw_url_parse(u->alloc, text, &u->urls[u->n_urls++], err);
+        lw_url *url = &u->urls[u->n_urls++];
+        lw_code rc = lw_url_parse(u->alloc, text, url, err);
 
         if (rc < 0)
             return rc;
+        if (url->tls == LW_TLS_NONE && url->path == NULL && o->tls_pin != NULL)
+            return lw_fail(err, LW_ECONFIG, LW_STAGE_NONE, "a pin was given for the key of %s, "
+                           "whose URL asks for no TLS", url->host);
     }
     u->opts.servers = NULL; /* the caller's; ours are in urls */
     u->opts.n_servers = 0;

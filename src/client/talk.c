@@ -243,14 +243,17 @@ lw_talk_say(lw_talk *t, lw_span line, bool *has_reply, lw_talk_reply *out, lw_er
 {
     bool is_command = !t->in_data && !t->is_answer;
     lw_error own;
+    lw_code rc;
 
     err = err == NULL ? &own : err;
-    memset(out, 0, sizeof *out);
     *has_reply = true;
     if (lw_session_engine(t->s) == NULL || lw_smtp_want(lw_session_engine(t->s)) == 0)
         return lw_fail(err, LW_ELOST, LW_STAGE_COMMAND, "the session has ended");
     lw_session_begin_call(t->s);
-    t->n_more = 0;
+    while (t->n_more > 0) /* replies that nobody asked for stand in the way */
+        if ((rc = lw_talk_more(t, out, err)) < 0)
+            return rc;
+    memset(out, 0, sizeof *out);
     if (t->in_data && lw_span_eq(line, LW_LIT(".")))
         return end_data(t, out, err);
     if (t->in_data) {

@@ -27,12 +27,23 @@ fit(const lw_channel *c, const lw_transaction *t)
     return rc;
 }
 
+/* [RFC8689 2] "The certificate presented by the SMTP server either MUST be verified" */
+static bool
+is_way_safe(const lw_channel *c)
+{
+    return c->facts.tls.active && c->facts.tls.verified;
+}
+
 lw_code
 lw_channel_submit(lw_channel *c, const lw_transaction *t)
 {
     lw_envelope *env = t->env;
     lw_code rc;
 
+    if (env->require_tls && !is_way_safe(c))
+        return lw_fail(&t->report->error, LW_ETLS, LW_STAGE_MAIL, "REQUIRETLS was asked for, and "
+                       "%s", c->facts.tls.active ? "the certificate does not verify"
+                                                 : "this connection has no TLS");
     if ((rc = fit(c, t)) < 0)
         return rc;
     for (size_t i = 0; i < env->n_rcpts; i++)

@@ -12,10 +12,8 @@
 #include <time.h>
 
 void
-lw_transcript_init(lw_transcript *t, const lw_send_opts *o)
+lw_transcript_init(lw_transcript *t, const lw_alloc *alloc, const lw_send_opts *o)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(o->alloc);
-
     *t = (lw_transcript){ .line = o->transcript, .ctx = o->transcript_ctx,
                           .shows_bodies = o->transcript_bodies,
                           .began_ms = uv_hrtime() / 1000000 };

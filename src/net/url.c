@@ -142,6 +142,9 @@ parse_port(parser *p, lw_span s)
     for (size_t i = 0; i < s.len; i++)
         if (!lw_is_digit(s.ptr[i]))
             return bad(p, "the port in the server URL is not a number");
+    /* [RFC2033 5] "it MUST NOT be used on the TCP service port 25." */
+    if (p->scheme->protocol == LW_PROTOCOL_LMTP && lw_span_eq(s, LW_LIT("25")))
+        return bad(p, "port 25 is for SMTP, not for LMTP: write smtp:// or another port");
     if (!lw_span_uint(s, 65535, &port) || port == 0)
         return bad(p, "the port %.*s in the server URL is not between 1 and 65535",
                    (int)(s.len > 40 ? 40 : s.len), s.ptr);

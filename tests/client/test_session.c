@@ -8,6 +8,8 @@
 #include <letterwing/letterwing.h>
 #include <letterwing/sink.h>
 
+#include <sys/wait.h>
+
 #include "support/peer.h"
 
 #define PLAIN_EHLO "250-peer\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
@@ -271,6 +273,218 @@ test_send__refused_login_no_other_server(void **state)
     assert_int_equal(second.connections, 0);
 }
 
+/* ---- what a caller or a server can do wrong --------------------------------------------------------- */
+
+/* libuv aborts the process when it is to close descriptor 0, 1 or 2 */
+static void
+test_send__standard_descriptors_closed_message_accepted(void **state)
+{
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    lw_message *m = compose("bob@example.org");
+    target t;
+
+    (void)state;
+    peer_start(&p);
+    aim(&t, p.port);
+    for (int fd = 0; fd < 3; fd++) {
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+            close(fd);
+            t.opts.cancel = lw_cancel_new();
+            _exit(lw_send_with(&t.opts, m, NULL) == LW_OK ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    lw_message_free(m);
+    peer_stop(&p);
+    assert_int_equal(p.stored, 3);
+}
+
+/* 334 after 334, also after the "*" that ends the exchange */
+static void
+test_login__endless_challenges_are_an_end(void **state)
+{
+    static const char *const mechanisms[] = { "LOGIN", "SCRAM-SHA-256", "CRAM-MD5" };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(mechanisms); i++) {
+        char ehlo[80];
+        peer p = { .ehlo = ehlo, .budget = SIZE_MAX, .auth_reply = "334 Zm9v\r\n",
+                   .always_asks = true };
+        lw_message *m = compose("bob@example.org");
+        lw_report *r = NULL;
+        target t;
+
+        snprintf(ehlo, sizeof ehlo, "250-peer\r\n250 AUTH %s\r\n", mechanisms[i]);
+        peer_start(&p);
+        aim(&t, p.port);
+        snprintf(t.text[0], sizeof t.text[0], "plain://ann:secret@127.0.0.1:%u", p.port);
+        assert_true(lw_send_with(&t.opts, m, &r) < 0);
+        assert_int_equal(lw_report_result(r, 0)->outcome, LW_OUTCOME_UNSENT);
+        lw_report_free(r);
+        lw_message_free(m);
+        peer_stop(&p);
+    }
+}
+
+/* a pin, a CA file and REQUIRETLS mean TLS, also where the URL would take what it gets */
+static void
+test_send__insists_on_tls_nothing_sent_in_clear(void **state)
+{
+    static const char *const urls[] = { "smtp", "plain" };
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    lw_message *m = compose("bob@example.org");
+    target t;
+
+    (void)state;
+    peer_start(&p);
+    for (int wish = 0; wish < 2; wish++)
+        for (size_t i = 0; i < LW_COUNT(urls); i++) {
+            lw_report *r = NULL;
+
+            aim(&t, p.port);
+            snprintf(t.text[0], sizeof t.text[0], "%s://127.0.0.1:%u", urls[i], p.port);
+            t.opts.require_tls = wish == 0;
+            t.opts.tls_pin = wish == 1 ? "sha256:0000000000000000000000000000000000000000"
+                                         "000000000000000000000000" : NULL;
+            assert_true(lw_send_with(&t.opts, m, &r) < 0);
+            assert_string_equal(lw_report_outcome(r), "unsent");
+            lw_report_free(r);
+        }
+    lw_message_free(m);
+    peer_stop(&p);
+    assert_int_equal(p.stored, 0);
+}
+
+static void
+test_send__require_tls_unverified_certificate_nothing_sent(void **state)
+{
+    lw_message *m = compose("bob@example.org");
+    lw_report *r = NULL;
+    lw_sink *sink = NULL;
+    lw_sink_opts o;
+    unsigned n = 0;
+    lw_error err;
+    target t;
+
+    (void)state;
+    lw_sink_opts_init(&o);
+    o.starttls = true;
+    o.on_message = count_message;
+    o.ctx = &n;
+    assert_int_equal(lw_sink_open(&o, &sink, &err), LW_OK);
+    assert_int_equal(lw_sink_start(sink), LW_OK);
+    aim(&t, lw_sink_port(sink));
+    t.opts.require_tls = true;
+    assert_int_equal(lw_send_with(&t.opts, m, &r), LW_ETLS);
+    lw_report_free(r);
+    lw_message_free(m);
+    lw_sink_stop(sink);
+    lw_sink_free(sink);
+    assert_int_equal(n, 0);
+}
+
+/* the allocator belongs to the caller, who may let it go: objects keep a copy */
+static void *
+plain_resize(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    if (n > 0)
+        return realloc(p, n);
+    free(p);
+    return NULL;
+}
+
+static lw_session *
+open_with_short_lived_allocator(const target *t)
+{
+    lw_alloc *alloc = malloc(sizeof *alloc);
+    target own = *t;
+    lw_session *s;
+
+    assert_non_null(alloc);
+    *alloc = (lw_alloc){ plain_resize, NULL };
+    own.opts.servers = own.servers;
+    own.servers[0] = own.text[0];
+    own.opts.alloc = alloc;
+    s = open_session(&own);
+    memset(alloc, 0xa5, sizeof *alloc);
+    free(alloc);
+    return s;
+}
+
+static void
+test_session__allocator_may_go(void **state)
+{
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    lw_session *s;
+    target t;
+
+    (void)state;
+    peer_start(&p);
+    aim(&t, p.port);
+    s = open_with_short_lived_allocator(&t);
+    expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    peer_stop(&p);
+}
+
+static void
+test_send__endless_timeout_is_no_timeout(void **state)
+{
+    peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
+    target t;
+    lw_session *s;
+
+    (void)state;
+    peer_start(&p);
+    aim(&t, p.port);
+    t.opts.timeout_ms = UINT64_MAX;
+    s = open_session(&t);
+    expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    peer_stop(&p);
+}
+
+/* whoever does not take all replies of LMTP does not get out of step */
+static void
+test_talk__replies_left_are_passed_over(void **state)
+{
+    static const char *const lines[] = { "MAIL FROM:<>", "RCPT TO:<a@x.example>",
+                                         "RCPT TO:<b@x.example>", "DATA", "Subject: x", "", "." };
+    lw_sink *sink = NULL;
+    lw_sink_opts o;
+    lw_talk_reply reply;
+    lw_talk *talk = NULL;
+    bool has_reply;
+    lw_error err;
+    target t;
+
+    (void)state;
+    lw_sink_opts_init(&o);
+    o.protocol = LW_PROTOCOL_LMTP;
+    assert_int_equal(lw_sink_open(&o, &sink, &err), LW_OK);
+    assert_int_equal(lw_sink_start(sink), LW_OK);
+    aim(&t, lw_sink_port(sink));
+    snprintf(t.text[0], sizeof t.text[0], "lmtp://127.0.0.1:%u", lw_sink_port(sink));
+    assert_int_equal(lw_talk_open(&t.opts, &talk, &err), LW_OK);
+    for (size_t i = 0; i < LW_COUNT(lines); i++)
+        assert_int_equal(lw_talk_say(talk, lw_span_str(lines[i]), &has_reply, &reply, &err), LW_OK);
+    assert_int_equal(reply.reply.code, 250);
+    assert_int_equal(lw_talk_say(talk, LW_LIT("NOOP"), &has_reply, &reply, &err), LW_OK);
+    assert_int_equal(reply.reply.code, 250);
+    assert_int_equal(lw_talk_say(talk, LW_LIT("FOO"), &has_reply, &reply, &err), LW_OK);
+    assert_int_equal(reply.reply.code, 500);
+    assert_int_equal(lw_talk_more(talk, &reply, &err), LW_DONE);
+    lw_talk_close(talk);
+    lw_sink_stop(sink);
+    lw_sink_free(sink);
+}
+
 /* ---- the tutorial's function ------------------------------------------------------------------------ */
 
 typedef struct letterbox {
@@ -427,6 +641,28 @@ test_sendmail__untrusted_certificate_nothing_sent(void **state)
     }
 }
 
+/* NUL, ESC and a bare CR of a server must neither cut the dialogue nor paint over it; a dialogue of
+ * any length ends with the outcome */
+static void
+test_sendmail__outcome_is_always_told(void **state)
+{
+    char rcpts[20 * 400 + 1] = "", *dialogue;
+    peer p = { .ehlo = "250 \x1b[2Jx\ry\r\n", .budget = SIZE_MAX, .long_replies = 15000 };
+    size_t n = 0;
+
+    (void)state;
+    for (int i = 0; i < 320; i++)
+        n += (size_t)snprintf(rcpts + n, sizeof rcpts - n, "%sb%d@x.example", i > 0 ? "," : "", i);
+    peer_start(&p);
+    dialogue = lw_sendmail("plain://127.0.0.1", p.port, NULL, NULL, rcpts, "x", "x", NULL);
+    peer_stop(&p);
+    assert_non_null(dialogue);
+    has(dialogue, "left out\n* outcome: accepted");
+    assert_null(strchr(dialogue, '\x1b'));
+    assert_null(strchr(dialogue, '\r'));
+    lw_free(dialogue);
+}
+
 static void
 test_sendmail__injection_and_bad_arguments_refused(void **state)
 {
@@ -469,6 +705,14 @@ main(void)
         cmocka_unit_test(test_session__refused_recipient_leaves_it_usable),
         cmocka_unit_test(test_send__first_server_unusable_next_is_tried),
         cmocka_unit_test(test_send__refused_login_no_other_server),
+        cmocka_unit_test(test_send__standard_descriptors_closed_message_accepted),
+        cmocka_unit_test(test_login__endless_challenges_are_an_end),
+        cmocka_unit_test(test_send__insists_on_tls_nothing_sent_in_clear),
+        cmocka_unit_test(test_send__require_tls_unverified_certificate_nothing_sent),
+        cmocka_unit_test(test_session__allocator_may_go),
+        cmocka_unit_test(test_send__endless_timeout_is_no_timeout),
+        cmocka_unit_test(test_talk__replies_left_are_passed_over),
+        cmocka_unit_test(test_sendmail__outcome_is_always_told),
         cmocka_unit_test(test_sendmail__in_clear_because_typed_so_logs_in),
         cmocka_unit_test(test_sendmail__no_scheme_login_in_clear_refused),
         cmocka_unit_test(test_sendmail__no_user_no_login),

@@ -25,7 +25,7 @@ init(lw_transcript *t, bool bodies)
     lw_send_opts_init(&o);
     o.transcript = keep_line;
     o.transcript_bodies = bodies;
-    lw_transcript_init(t, &o);
+    lw_transcript_init(t, &lw_alloc_default, &o);
     told[0] = '\0';
 }
 

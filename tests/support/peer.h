@@ -32,6 +32,8 @@ typedef struct peer {
     void *ctx;
     unsigned close_after;      /* messages in one connection, then it closes; 0 = no limit     */
     const char *auth_reply;    /* to AUTH and to what follows a 334                            */
+    bool always_asks;          /* whatever comes after AUTH gets auth_reply                    */
+    size_t long_replies;       /* octets in the reply to RCPT; 0 = few                         */
     const char *mail_reply;    /* to MAIL; then it hangs up, whatever is on its way            */
     int listener;
     uint16_t port;
@@ -126,6 +128,21 @@ peer_say(peer_talk *t, const char *text)
     return false;
 }
 
+/* many lines, which a line of a few hundred octets each makes up */
+static inline bool
+peer_say_long(peer_talk *t)
+{
+    char line[420];
+
+    memset(line, 'x', sizeof line);
+    memcpy(line, "250-", 4);
+    memcpy(line + sizeof line - 3, "\r\n", 3);
+    for (size_t n = 0; n < t->p->long_replies; n += sizeof line)
+        if (!peer_say(t, line))
+            return false;
+    return peer_say(t, "250 ok\r\n");
+}
+
 static inline bool
 peer_data(peer_talk *t)
 {
@@ -167,6 +184,10 @@ peer_command(peer_talk *t, const char *line)
         (void)peer_say(t, t->p->mail_reply);
         return false;
     }
+    if (t->p->always_asks)
+        return peer_say(t, auth);
+    if (t->p->long_replies > 0 && strncasecmp(line, "RCPT", 4) == 0)
+        return peer_say_long(t);
     if (strcasecmp(line, "DATA") == 0)
         return peer_data(t);
     if (strncasecmp(line, "BDAT ", 5) == 0)
