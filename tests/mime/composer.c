@@ -56,6 +56,7 @@ set(lw_message *m, item *it)
         { "from", lw_message_from }, { "to", lw_message_to }, { "cc", lw_message_cc },
         { "bcc", lw_message_bcc }, { "reply-to", lw_message_reply_to },
         { "subject", lw_message_subject }, { "text", lw_message_text }, { "html", lw_message_html },
+        { "amp", lw_message_amp }, { "calendar", lw_message_calendar },
     };
     char *colon = strchr(it->value, ':');
 
@@ -69,6 +70,9 @@ set(lw_message *m, item *it)
     return LW_EUSAGE;
 }
 
+/* what the peer takes: "0" 7bit, "1" 8bit, "2" binary */
+static lw_body_type transport;
+
 static void
 answer(lw_message *m, unsigned seed)
 {
@@ -78,15 +82,17 @@ answer(lw_message *m, unsigned seed)
     lw_code rc;
     size_t len, spans;
 
-    if (lw_rendering_new(m, &o, &r, &e) < 0) {
+    r = NULL;
+    if (lw_rendering_new(m, &o, &r, &e) < 0 || lw_rendering_fit(r, transport, &e) < 0) {
+        lw_rendering_free(r);
         printf("-1\n%s\n", e.text);
         return;
     }
     char *all = test_pull_all(r, &len, &rc, &spans);
     if (rc != LW_DONE || len != lw_rendering_body(r)->size)
         printf("-1\n%s\n", lw_rendering_error(r)->text);
-    else
-        printf("%zu\n%.*s", len, (int)len, all);
+    else if (printf("%zu\n", len) < 0 || fwrite(all, 1, len, stdout) != len)
+        exit(1);
     free(all);
     lw_rendering_free(r);
 }
@@ -104,6 +110,7 @@ main(void)
             continue;
         }
         if (strcmp(it.name, "send") == 0) {
+            transport = (lw_body_type)(it.value[0] == '1' ? 1 : it.value[0] == '2' ? 2 : 0);
             answer(m, seed++);
             lw_message_free(m);
             while (n_kept > 0)

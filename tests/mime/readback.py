@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """tests/mime/readback.py COMPOSER [ROUNDS [SEED]] - what we compose, read by Python's email package
 
-Messages of all part combinations, character sets, address forms and sizes, from a seed; the
-reader is strict and must find the same addresses, subject, headers, texts, file names and
-attachment octets.
+Messages of all part combinations, character sets, address forms and sizes, for servers that take
+7bit, 8bit or binary, from a seed; the reader is strict and must find the same addresses, subject,
+headers, texts, file names and attachment octets.
 """
 import email
 import email.policy
@@ -97,6 +97,11 @@ def plan(rng):
         p['text'] = body(rng)
     if rng.random() < 0.5:
         p['html'] = '<p>' + body(rng)
+    if rng.random() < 0.15 and ('text' in p or 'html' in p):
+        p['amp'] = '<!doctype html><html amp4email>' + words(rng, 1, 20)
+    if rng.random() < 0.15:
+        p['calendar'] = 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:' + words(rng, 1, 9) + '\r\nEND:VCALENDAR\r\n'
+    p['fit'] = rng.choice('012')
     return p
 
 
@@ -104,7 +109,7 @@ def items(p):
     for name in ('from', 'to', 'cc', 'reply-to'):
         if name in p:
             yield name, p[name][0].encode()
-    for name in ('subject', 'text', 'html'):
+    for name in ('subject', 'text', 'html', 'amp', 'calendar'):
         if name in p:
             yield name, p[name].encode()
     if 'header' in p:
@@ -112,7 +117,7 @@ def items(p):
     for a in p['attached']:
         head = f"{a['name']}\n{a['type']}\n{'inline' if a['inline'] else ''}\n"
         yield 'attach', head.encode() + a['data']
-    yield 'send', b''
+    yield 'send', p['fit'].encode()
 
 
 def ask(composer, p):
@@ -152,16 +157,21 @@ def check_addresses(message, plain, p):
 
 
 def check_parts(message, p):
-    for kind, name in (('plain', 'text'), ('html', 'html')):
+    for kind, name in (('plain', 'text'), ('html', 'html'), ('x-amp-html', 'amp'), ('calendar', 'calendar')):
         part = next((x for x in message.walk() if x.get_content_type() == 'text/' + kind
                      and x.get_content_disposition() is None), None)
         if name in p:
             same(name, part.get_content().replace('\r\n', '\n'), as_read(p[name]))
-        elif name == 'html':
-            same('html', part, None)
+        elif name != 'text':
+            same(name, part, None)
+        elif 'html' not in p:  # else it is made of the HTML
+            same('text', part is None or part.get_content().strip() == '', True)
     files = [x for x in message.walk() if x.get_content_disposition() is not None]
     # those that HTML shows stand beside it, before the others
     want = sorted(p['attached'], key=lambda a: not (a['inline'] and 'html' in p))
+    if 'calendar' in p:
+        want.append({'name': 'invite.ics', 'type': 'application/ics', 'inline': False,
+                     'data': p['calendar'].encode()})
     same('number of attachments', len(files), len(want))
     for part, a in zip(files, want):
         # get_filename() takes quotes away twice, so that a name of '"x"' would lose its own
@@ -174,7 +184,7 @@ def check_parts(message, p):
 
 
 def check(raw, p):
-    for line in raw.split(b'\r\n'):
+    for line in raw.split(b'\r\n') if p['fit'] != '2' else []:
         if len(line) > 998 or b'\r' in line or b'\n' in line:
             raise Mismatch(f'illegal line {line[:80]!r}')
     message = email.message_from_bytes(raw, policy=email.policy.strict + email.policy.SMTP)
