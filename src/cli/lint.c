@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cli/lint.c - letterwing lint: what receivers will hold against a message */
-#include "cli/cli.h"
+#include "cli/send.h"
 
 #include <letterwing/lint.h>
 
@@ -71,17 +71,17 @@ print_json(const lw_lint *l, const char *path)
 
 /* file:line: severity: sentence [id, source], as compilers write */
 static void
-print_finding(const lw_lint_finding *f, const char *path)
+print_finding(FILE *out, const lw_lint_finding *f, const char *path)
 {
-    cli_print(stdout, "%s:", path);
+    cli_print(out, "%s:", path);
     if (f->line > 0)
-        cli_print(stdout, "%llu:", (unsigned long long) f->line);
-    cli_print(stdout, " %s: ", lw_lint_severity_name(f->severity));
+        cli_print(out, "%llu:", (unsigned long long) f->line);
+    cli_print(out, " %s: ", lw_lint_severity_name(f->severity));
     if (f->header != NULL)
-        cli_print(stdout, "%s: ", f->header);
+        cli_print(out, "%s: ", f->header);
     if (f->part > 0)
-        cli_print(stdout, "part %zu: ", f->part);
-    cli_print(stdout, "%s [%s, %s]\n", f->text, f->name, f->source);
+        cli_print(out, "part %zu: ", f->part);
+    cli_print(out, "%s [%s, %s]\n", f->text, f->name, f->source);
 }
 
 static void
@@ -96,7 +96,7 @@ print_text(const lw_lint *l, const char *path)
     const lw_lint_finding *f;
 
     for (size_t i = 0; (f = lw_lint_finding_at(l, i)) != NULL; i++)
-        print_finding(f, path);
+        print_finding(stdout, f, path);
     cli_print(stdout, "%s: ", path);
     print_count("", lw_lint_count(l, LW_LINT_ERROR), "error");
     print_count(", ", lw_lint_count(l, LW_LINT_WARNING), "warning");
@@ -157,6 +157,48 @@ lint(const args *a, const char *path)
     lw_lint_free(l);
     return code;
 }
+
+/* ---- before sending ---------------------------------------------------------------------------------- */
+
+/* errors and warnings on standard error; notes are for who asked for all of it */
+static void
+warn(const lw_lint *l)
+{
+    const lw_lint_finding *f;
+
+    for (size_t i = 0; (f = lw_lint_finding_at(l, i)) != NULL; i++)
+        if (f->severity != LW_LINT_NOTE)
+            print_finding(stderr, f, "letterwing: lint");
+}
+
+lw_code
+cli_lint_message(lw_message *m, lw_error *err)
+{
+    lw_lint_opts o;
+    lw_lint *l;
+    lw_code rc;
+
+    lw_lint_opts_init(&o);
+    if ((rc = lw_lint_new(&o, &l)) < 0)
+        return rc;
+    if ((rc = lw_message_write(m, feed, l, err)) >= 0)
+        rc = lw_lint_end(l);
+    if (rc >= 0) {
+        warn(l);
+        if (lw_lint_count(l, LW_LINT_ERROR) > 0) {
+            *err = (lw_error){ .code = LW_EMESSAGE, .stage = LW_STAGE_COMPOSE };
+            snprintf(err->text, sizeof err->text, "receivers will refuse this message or misread "
+                     "it (--lint found %zu error%s): nothing was sent",
+                     lw_lint_count(l, LW_LINT_ERROR),
+                     lw_lint_count(l, LW_LINT_ERROR) == 1 ? "" : "s");
+            rc = LW_EMESSAGE;
+        }
+    }
+    lw_lint_free(l);
+    return rc;
+}
+
+/* ---- the command line ---------------------------------------------------------------------------------- */
 
 int
 cli_lint(int argc, char **argv)

@@ -86,6 +86,8 @@ static const cli_option options[] = {
       AT(require_tls) },
     CLI_CONNECTION_OPTIONS(cli_send_args, connection),
     { CLI_HEADING, 0, NULL, NULL, "Output", 0 },
+    { CLI_FLAG, 0, "lint", NULL, "say what receivers will hold against the message, and\n"
+      "send nothing if that is an error", AT(lint) },
     { CLI_FLAG, 0, "dry-run", NULL, "print the message, send nothing", AT(dry_run) },
     { CLI_FLAG, 'q', "quiet", NULL, "say nothing but errors", AT(quiet) },
     { CLI_FLAG, 0, "json", NULL, "print the outcome as one JSON object", AT(json) },
@@ -165,6 +167,17 @@ dry_run(const cli_send_args *a, lw_message *m)
     return cli_tell_failure(a, lw_exit_code(&err), &err);
 }
 
+/* what it looks like to receivers, before it is sent or printed */
+static int
+check_message(const cli_send_args *a, lw_message *m)
+{
+    lw_error err = { .code = LW_ENOMEM, .text = "out of memory" };
+
+    if (!a->lint || cli_lint_message(m, &err) >= 0)
+        return CLI_GO_ON;
+    return cli_tell_failure(a, lw_exit_code(&err), &err);
+}
+
 static int
 send_it(cli_send_args *a, lw_message *m)
 {
@@ -212,7 +225,7 @@ cli_send(int argc, char **argv)
         goto out;
     }
     if ((rc = cli_compose(&a, m)) != CLI_GO_ON || (rc = cli_protect(&a, m)) != CLI_GO_ON
-        || (rc = sign_with(&a, m)) != CLI_GO_ON)
+        || (rc = sign_with(&a, m)) != CLI_GO_ON || (rc = check_message(&a, m)) != CLI_GO_ON)
         goto out;
     rc = a.dry_run ? dry_run(&a, m) : send_it(&a, m);
 out:

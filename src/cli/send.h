@@ -17,7 +17,7 @@ typedef struct cli_send_args {
     const char *sender, *in_reply_to, *references, *priority, *auto_submitted, *list_id;
     const char *feedback_id, *calendar, *amp, *markdown, *charset;
     bool no_text, flowed, only_7bit;
-    bool require_tls, dry_run, quiet, json;
+    bool require_tls, lint, dry_run, quiet, json;
     cli_connection connection;
     /* what the options were turned into; borrowed by the message */
     char *text_value, *html_value, *amp_value, *calendar_value, *markdown_value, *raw;
@@ -30,6 +30,9 @@ typedef struct cli_send_args {
 int cli_compose(cli_send_args *a, lw_message *m);
 /** cli_protect - S/MIME or OpenPGP, where asked for; CLI_GO_ON or an exit code after a sentence */
 int cli_protect(cli_send_args *a, lw_message *m);
+/** cli_lint_message - errors and warnings of the message as it would be sent, on standard error;
+ *  LW_OK, LW_EMESSAGE (there are errors), or why it cannot be composed */
+lw_code cli_lint_message(lw_message *m, lw_error *err);
 /** cli_tell_outcome - print the report as text or JSON; gives the exit code */
 int cli_tell_outcome(const cli_send_args *a, const lw_report *r);
 /** cli_tell_failure - a failure before there was a report; gives code */

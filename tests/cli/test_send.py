@@ -5,6 +5,7 @@ import email.policy
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import unittest
@@ -147,6 +148,27 @@ class Compose(Case):
                 envelope, arrived, _ = self.send('--message', path, sink_args=more)
                 self.assertTrue(arrived == octets)
                 self.assertEqual(envelope['bdat'], 'CHUNKING' not in more)
+
+    def test_lint_before_sending(self):
+        with Sink() as sink:
+            good = run('send', '--via', sink.url, *TEXT, '--lint')
+            self.assertEqual((good.code, good.err), (0, ''), good)
+            warned = run('send', '--via', sink.url, *TO_BOB, '-s', 'x', '--html', '<p>x',
+                         '--no-text', '--lint')
+            self.assertEqual(warned.code, 0, warned)
+            self.assertIn('letterwing: lint: warning: ', re.sub(r'lint:\d+:', 'lint:', warned.err))
+            self.assertEqual(len(sink.messages()), 2)
+            evil = self.file('run.exe', b'MZ')
+            for more in ([], ['--dry-run'], ['--json']):
+                bad = run('send', '--via', sink.url, *TEXT, '-a', evil, '--lint', *more)
+                self.assertEqual(bad.code, 65, bad)
+                self.assertIn('run.exe', bad.err)
+                self.assertIn('nothing was sent', bad.err)
+                if more == ['--json']:
+                    self.assertEqual(bad.json['error']['name'], 'EMESSAGE')
+                else:
+                    self.assertEqual(bad.out, '')
+            self.assertEqual(len(sink.messages()), 2)
 
     def test_dry_run(self):
         ran = run('send', *TEXT, '--dry-run')  # needs no server
