@@ -42,8 +42,9 @@ def must(*args, **more):
 class Smime:
     """A certificate authority, and a certificate for each who is asked for."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, domain='example.com'):
         self.folder = folder
+        self.domain = domain
         must('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out',
              'ca.pem', '-days', '30', '-subj', '/CN=Mail authority', cwd=folder)
         for name, text in (('ca.conf', CA), ('index.txt', ''), ('serial', '01\n')):
@@ -55,11 +56,11 @@ class Smime:
 
     def issue(self, who, name=None, purpose='emailProtection', usage='digitalSignature,keyEncipherment',
               start='20200101000000Z', end='21200101000000Z', key=('rsa:2048',)):
-        """Makes NAME.pem and NAME.key for who@example.com; (certificate, key)."""
+        """Makes NAME.pem and NAME.key for who at the domain; (certificate, key)."""
         name = name or who
         with open(self.path(name + '.ext'), 'w', encoding='ascii') as f:
             f.write(f'basicConstraints=CA:FALSE\nkeyUsage={usage}\nextendedKeyUsage={purpose}\n'
-                    f'subjectAltName=email:{who}@example.com\n')
+                    f'subjectAltName=email:{who}@{self.domain}\n')
         must('openssl', 'req', '-newkey', *key, '-nodes', '-keyout', name + '.key', '-out',
              name + '.csr', '-subj', f'/CN={who}', cwd=self.folder)
         must('openssl', 'ca', '-batch', '-config', 'ca.conf', '-in', name + '.csr', '-out', name + '.pem',
@@ -82,7 +83,8 @@ class Smime:
 class Gpg:
     """A folder of keys, to be closed."""
 
-    def __init__(self):
+    def __init__(self, domain='example.com'):
+        self.domain = domain
         self.home = tempfile.mkdtemp(prefix='lw-gpg-')
         self.env = {'GNUPGHOME': self.home}
 
@@ -90,11 +92,11 @@ class Gpg:
         return command('gpg', '--batch', '--no-tty', *args, stdin=stdin, env=self.env)
 
     def make(self, who, expires='never', password=''):
-        """Keys of who@example.com, to sign and to decrypt; the fingerprint."""
+        """Keys of who at the domain, to sign and to decrypt; the fingerprint."""
         secret = ('--pinentry-mode', 'loopback', '--passphrase', password)
-        done = self.run(*secret, '--quick-gen-key', f'{who} <{who}@example.com>', 'ed25519', 'default', expires)
+        done = self.run(*secret, '--quick-gen-key', f'{who} <{who}@{self.domain}>', 'ed25519', 'default', expires)
         assert done.returncode == 0, done.stderr
-        shown = self.run('--list-keys', '--with-colons', f'<{who}@example.com>').stdout.decode()
+        shown = self.run('--list-keys', '--with-colons', f'<{who}@{self.domain}>').stdout.decode()
         fingerprint = [line.split(':')[9] for line in shown.splitlines() if line.startswith('fpr')][0]
         done = self.run(*secret, '--quick-add-key', fingerprint, 'cv25519', 'encr', expires)
         assert done.returncode == 0, done.stderr

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "dkim"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 import judges  # noqa: E402
+import people  # noqa: E402
 from fixture import Certificates, DOMAIN, PASSWORD, SIZE_LIMIT, Skip  # noqa: E402
 
 ANN, BOB, CAROL, ZOE = ("%s@%s" % (user, DOMAIN) for user in ("ann", "bob", "carol", "zoe"))
@@ -288,6 +291,46 @@ class CommonCases:
             if judge.why_not:
                 self.skipTest(judge.why_not)
             self.assertEqual(judge.verify(trips, records), [["pass", "pass"]] * 2, judge)
+
+    def test_smime__signature_and_secret_are_good_after_the_trip(self):
+        ca = people.Smime(self.folder.name, DOMAIN)
+        signer, (reader, _) = ":".join(ca.issue("ann")), ca.issue("bob")
+        for more in (), ("--smime-encrypt", "--smime-cert", reader):
+            mail = self.protected("--smime-sign", signer, *more)
+            signed = ca.decrypt(mail, "bob") if more else mail
+            self.assert_is_protected_part(ca.verify(signed))
+
+    def test_pgp__signature_and_secret_are_good_after_the_trip(self):
+        if not people.has_gpg():
+            self.skipTest("gpg is missing (tools/install-deps)")
+        gpg = people.Gpg(DOMAIN)
+        self.addCleanup(gpg.close)
+        for who in "ann", "bob":
+            gpg.make(who)
+        with unittest.mock.patch.dict(os.environ, gpg.env):
+            tried = letterwing("send", "--dry-run", "-f", ANN, "--text", "x", "--pgp-sign", BOB)
+            if "built without" in tried.err:
+                self.skipTest("built without GPGME (libgpgme-dev, tools/install-deps)")
+            for more in (), ("--pgp-encrypt",):
+                mail = self.protected("--pgp-sign", *more)
+                octets, said = gpg.decrypt(mail) if more else gpg.verify(mail)
+                self.assertIn("Good signature", said)
+                self.assert_is_protected_part(octets)
+
+    def protected(self, *options):
+        """The message with a hard text and a hard attachment, as it arrived, with CRLF."""
+        result = self.send("-s", "\u6d4b\u8bd5", "--text", HARD_BODY.decode(), "-a", self.file("x.bin", HARD_BODY),
+                           *options)
+        self.assert_result(result, 0, "accepted")
+        [mail] = self.mailbox.take_mail("bob")
+        return mail.replace(b"\n", b"\r\n")
+
+    def assert_is_protected_part(self, entity):
+        self.assertIsNotNone(entity)
+        parsed = parse(entity)
+        self.assertEqual(parsed.get_body(("plain",)).get_content().replace("\r\n", "\n").encode(),
+                         as_delivered(HARD_BODY))
+        self.assertEqual(attachments(entity), [("x.bin", HARD_BODY)])
 
     def test_probe__tells_what_the_server_offers(self):
         result = letterwing("probe", url(self.server, "submission", "ann"), "--ca",
