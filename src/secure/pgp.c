@@ -305,45 +305,25 @@ run_sign(gpgme_ctx_t ctx, lw_secured *b, lw_buf *signature, lw_error *err)
     close_streams(&s);
     if (e != 0 || r.rc < 0)
         return run_failed(&r, e, "sign", err);
-    return lw_buf_finish(signature) < 0 ? lw_secure_no_memory(err) : lw_secured_settle(b, err);
+    return lw_secured_settle(b, err);
 }
 
 /* [RFC3156 5] "The multipart/signed body MUST consist of exactly two parts." */
 static lw_code
-wrap_signed(const lw_secure *s, lw_secured *b, const char *symbol, lw_span signature, lw_error *err)
-{
-    char boundary[LW_BOUNDARY_LEN + 1], type[100];
-    lw_buf head;
-    lw_code rc;
-
-    snprintf(type, sizeof type, "signed; protocol=\"application/pgp-signature\";\r\n micalg=%s", symbol);
-    lw_buf_init(&head, &s->alloc, LW_SECURE_EXTRA_MAX);
-    if (!lw_multipart_begin(&head, boundary, type) || lw_buf_finish(&head) < 0)
-        rc = lw_secure_no_memory(err);
-    else
-        rc = lw_secured_prepend(b, lw_buf_span(&head), err);
-    lw_buf_deinit(&head);
-    if (rc < 0)
-        return rc;
-    lw_multipart_next(&b->post, boundary);
-    lw_buf_add(&b->post, LW_LIT("Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n"
-                                "Content-Description: OpenPGP digital signature\r\n\r\n"));
-    lw_buf_add(&b->post, signature);
-    lw_multipart_end(&b->post, boundary);
-    return lw_secured_settle(b, err);
-}
-
-static lw_code
 sign_with(lw_secure *s, gpgme_ctx_t ctx, lw_secured *b, const lw_people *p, lw_error *err)
 {
+    char symbol[32], type[100];
     lw_buf signature;
-    char symbol[32];
     lw_code rc;
 
     lw_buf_init(&signature, &s->alloc, LW_SECURE_EXTRA_MAX);
+    lw_buf_add(&signature, LW_LIT("Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n"
+                                  "Content-Description: OpenPGP digital signature\r\n\r\n"));
     if ((rc = add_signer(s, ctx, p, err)) >= 0 && (rc = run_sign(ctx, b, &signature, err)) >= 0 &&
-        (rc = hash_symbol(ctx, symbol, err)) >= 0)
-        rc = wrap_signed(s, b, symbol, lw_buf_span(&signature), err);
+        (rc = hash_symbol(ctx, symbol, err)) >= 0) {
+        snprintf(type, sizeof type, "signed; protocol=\"application/pgp-signature\";\r\n micalg=%s", symbol);
+        rc = lw_secured_wrap(b, type, &signature, err);
+    }
     lw_buf_deinit(&signature);
     return rc;
 }

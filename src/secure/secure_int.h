@@ -119,7 +119,7 @@ void lw_spool_rewind(lw_spool *s);
 /* ---- the message that is sent: secured.c --------------------------------------------------------- */
 
 #define LW_SECURE_DIGEST 32
-#define LW_SECURE_EXTRA_MAX ((size_t)1 << 20) /* a signature with its certificates, as it is sent */
+#define LW_SECURE_EXTRA_MAX ((size_t)2 << 20) /* a signature with its certificates, as it is sent */
 
 /** Octets before the content, the content, octets behind it. */
 struct lw_secured {
@@ -170,6 +170,9 @@ extern const lw_secure_method lw_secure_smime, lw_secure_pgp;
  *  line that opens the first part; false without randomness.  _next and _end write the other lines. */
 #define LW_BOUNDARY_LEN 34
 bool lw_multipart_begin(lw_buf *b, char boundary[LW_BOUNDARY_LEN + 1], const char *type);
+/** lw_secured_wrap - what b gives becomes the first part of a multipart/TYPE, part (its header and
+ *  octets) the second */
+LW_MUST_USE lw_code lw_secured_wrap(lw_secured *b, const char *type, const lw_buf *part, lw_error *err);
 void lw_multipart_next(lw_buf *b, const char *boundary);
 void lw_multipart_end(lw_buf *b, const char *boundary);
 

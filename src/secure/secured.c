@@ -219,6 +219,7 @@ lw_multipart_begin(lw_buf *b, char boundary[LW_BOUNDARY_LEN + 1], const char *ty
     unsigned char random[16];
     size_t n = 0;
 
+    boundary[0] = '\0';
     if (RAND_bytes(random, sizeof random) != 1)
         return false;
     boundary[n++] = '=';
@@ -252,4 +253,27 @@ lw_multipart_end(lw_buf *b, const char *boundary)
     lw_buf_add(b, LW_LIT("\r\n"));
     put_boundary(b, boundary);
     lw_buf_add(b, LW_LIT("--\r\n"));
+}
+
+lw_code
+lw_secured_wrap(lw_secured *b, const char *type, const lw_buf *part, lw_error *err)
+{
+    char boundary[LW_BOUNDARY_LEN + 1];
+    lw_buf head;
+    lw_code rc;
+
+    lw_buf_init(&head, &b->alloc, LW_SECURE_EXTRA_MAX);
+    if (!lw_multipart_begin(&head, boundary, type))
+        rc = lw_secure_openssl_failed("find randomness", err);
+    else if ((rc = lw_buf_finish(&head)) < 0 || (rc = lw_buf_finish(part)) < 0)
+        lw_secure_fail(err, rc, "the signature: %s", lw_code_text(rc));
+    else
+        rc = lw_secured_prepend(b, lw_buf_span(&head), err);
+    lw_buf_deinit(&head);
+    if (rc < 0)
+        return rc;
+    lw_multipart_next(&b->post, boundary);
+    lw_buf_add(&b->post, lw_buf_span(part));
+    lw_multipart_end(&b->post, boundary);
+    return lw_secured_settle(b, err);
 }

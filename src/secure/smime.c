@@ -73,16 +73,22 @@ choose_originators(lw_secure *s, const lw_people *p)
     }
 }
 
+static void
+forget_readers(lw_certs *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        l->items[i].is_used = false;
+}
+
 static lw_code
 check(lw_secure *s, const lw_people *p, lw_error *err)
 {
     lw_code rc = s->signs ? check_signer(s, p, err) : LW_OK;
 
-    for (size_t i = 0; i < s->readers.n; i++)
-        s->readers.items[i].is_used = false;
     if (rc < 0 || !s->encrypts)
         return rc;
-    s->signer.n > 0 ? (void)(s->signer.items[0].is_used = false) : (void)0;
+    forget_readers(&s->readers);
+    forget_readers(&s->signer);
     for (size_t i = 0; rc >= 0 && i < p->env->n_rcpts; i++)
         rc = choose_reader(&s->readers, p->env->rcpts[i].address, p, err);
     if (rc < 0 || (rc = lw_people_check_hidden(p, err)) < 0)
@@ -232,31 +238,17 @@ make_signature(lw_secure *s, lw_secured *b, const lw_people *p, lw_buf *out, lw_
 static lw_code
 sign(lw_secure *s, lw_secured *b, const lw_people *p, lw_error *err)
 {
-    char boundary[LW_BOUNDARY_LEN + 1];
-    lw_buf head;
-    lw_code rc = LW_OK;
+    lw_buf signature;
+    lw_code rc;
 
-    lw_buf_init(&head, &s->alloc, LW_SECURE_EXTRA_MAX);
-    if (!lw_multipart_begin(&head, boundary, "signed; protocol=\"application/pkcs7-signature\";\r\n"
-                            " micalg=sha-256"))
-        rc = lw_secure_openssl_failed("find randomness", err);
-    lw_buf after;
-    lw_buf_init(&after, &s->alloc, LW_SECURE_EXTRA_MAX);
-    lw_multipart_next(&after, boundary);
-    lw_buf_add(&after, LW_LIT("Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"
-                              "Content-Transfer-Encoding: base64\r\n"
-                              "Content-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n"));
-    if (rc >= 0)
-        rc = make_signature(s, b, p, &after, err);
-    lw_multipart_end(&after, boundary);
-    if (rc >= 0 && (lw_buf_finish(&head) < 0 || lw_buf_finish(&after) < 0))
-        rc = lw_secure_no_memory(err);
-    if (rc >= 0 && (rc = lw_secured_prepend(b, lw_buf_span(&head), err)) >= 0) {
-        lw_buf_add(&b->post, lw_buf_span(&after));
-        rc = lw_secured_settle(b, err);
-    }
-    lw_buf_deinit(&head);
-    lw_buf_deinit(&after);
+    lw_buf_init(&signature, &s->alloc, LW_SECURE_EXTRA_MAX);
+    lw_buf_add(&signature, LW_LIT("Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"
+                                  "Content-Transfer-Encoding: base64\r\n"
+                                  "Content-Disposition: attachment; filename=\"smime.p7s\"\r\n\r\n"));
+    if ((rc = make_signature(s, b, p, &signature, err)) >= 0)
+        rc = lw_secured_wrap(b, "signed; protocol=\"application/pkcs7-signature\";\r\n micalg=sha-256",
+                             &signature, err);
+    lw_buf_deinit(&signature);
     return rc;
 }
 
