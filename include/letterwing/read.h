@@ -141,7 +141,7 @@ typedef struct lw_read_event {
 /** What went through so far. */
 typedef struct lw_read_counts {
     uint64_t octets, lines;              /* lines with an end                                 */
-    uint64_t n_crlf, n_lf, n_cr;         /* line ends by kind                                 */
+    uint64_t n_crlf, n_lf, n_cr;         /* line ends by kind, but those in binary parts   */
     uint64_t first_lf, first_cr;         /* line of the first of that kind, 0 = none          */
     uint64_t longest_line;               /* octets without line end                           */
     size_t n_parts;                      /* with the message itself                           */

@@ -72,16 +72,36 @@ lw_read_event_of(lw_reader *r, lw_read_kind kind, const lw_frame *f)
     }
 }
 
+/* [RFC2045 2.9] ""Binary data" refers to data where any sequence of octets whatsoever is
+ * allowed."  So a CR or LF in it is no line end. */
+bool
+lw_read_is_binary(lw_reader *r)
+{
+    return r->state == LW_READING_BODY && r->n_frames > 0
+        && lw_read_top(r)->part.encoding[0] == 'b' && lw_read_top(r)->part.encoding[1] == 'i';
+}
+
+static void
+count_cr(lw_reader *r, int cr)
+{
+    if (cr == LW_CR_NONE || (cr == LW_CR_BODY && lw_read_is_binary(r)))
+        return;
+    if (r->counts.n_cr++ == 0)
+        r->counts.first_cr = r->line - 1;
+}
+
 void
 lw_read_line_end(lw_reader *r, char c, int cr)
 {
-    if (r->line_len > LW_LINE_MAX)
+    bool is_binary = cr == LW_CR_BODY && lw_read_is_binary(r);
+
+    if (r->line_len > LW_LINE_MAX && !is_binary)
         lw_read_defect(r, cr == LW_CR_FIELD ? LW_DEFECT_LONG_HEADER_LINE : LW_DEFECT_LONG_LINE,
                        r->line);
     if (r->line_len > r->counts.longest_line)
         r->counts.longest_line = r->line_len;
     r->counts.lines++;
-    if (c == '\n' && r->counts.n_lf++ == 0)
+    if (c == '\n' && !is_binary && r->counts.n_lf++ == 0)
         r->counts.first_lf = r->line;
     if (c == '\r')
         r->cr = cr;
@@ -138,7 +158,7 @@ end_step(lw_reader *r)
     } else if (r->out_len > 0) {
         lw_read_event_of(r, LW_READ_BODY, lw_read_top(r));
     } else {
-        if (r->line_len > LW_LINE_MAX)
+        if (r->line_len > LW_LINE_MAX && !lw_read_is_binary(r))
             lw_read_defect(r, LW_DEFECT_LONG_LINE, r->line);
         lw_read_body_eof(r);
         if (r->n_to_close == 0 && !r->begins_part)
@@ -155,7 +175,7 @@ take(lw_reader *r, lw_span *in)
 
     r->cr = LW_CR_NONE;
     if (cr != LW_CR_NONE && in->ptr[0] == '\n') {
-        r->counts.n_crlf++;
+        r->counts.n_crlf += !(cr == LW_CR_BODY && lw_read_is_binary(r));
         if (cr == LW_CR_FIELD) {
             lw_buf_add_char(&r->field, '\n');
             r->line_start = r->field.len;
@@ -169,8 +189,7 @@ take(lw_reader *r, lw_span *in)
         in->len--;
         return;
     }
-    if (cr != LW_CR_NONE && r->counts.n_cr++ == 0)
-        r->counts.first_cr = r->line - 1;
+    count_cr(r, cr);
     if (r->state == LW_READING_HEADER)
         lw_read_header(r, in);
     else
@@ -301,8 +320,7 @@ lw_reader_feed(lw_reader *r, const void *p, size_t n, size_t *used)
 void
 lw_reader_eof(lw_reader *r)
 {
-    if (r->cr != LW_CR_NONE && r->counts.n_cr++ == 0)
-        r->counts.first_cr = r->line - 1;
+    count_cr(r, (int)r->cr);
     r->at_eof = true;
 }
 

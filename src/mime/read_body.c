@@ -30,11 +30,28 @@ lw_read_boundary(const lw_reader *r, lw_span line, bool *closes)
     return 0;
 }
 
+/* the line end before a boundary is one even behind binary octets */
+static void
+count_held(lw_reader *r)
+{
+    lw_read_counts *c = &r->counts;
+
+    if (!lw_read_is_binary(r) || r->eol_len == 0)
+        return;
+    if (r->eol_len == 2)
+        c->n_crlf++;
+    else if (r->eol[0] == '\n' && c->n_lf++ == 0)
+        c->first_lf = r->line - 1;
+    else if (r->eol[0] == '\r' && c->n_cr++ == 0)
+        c->first_cr = r->line - 1;
+}
+
 static void
 take_boundary(lw_reader *r, size_t frame, bool closes)
 {
     lw_frame *f = &r->frames[frame - 1];
 
+    count_held(r);
     r->n_to_close = r->n_frames - frame;
     r->begins_part = !closes;
     f->has_child = true;
@@ -66,9 +83,8 @@ static void
 look_for_defects(lw_reader *r, lw_span s)
 {
     const lw_frame *f = lw_read_top(r);
-    bool is_binary = f->part.encoding[0] == 'b' && f->part.encoding[1] == 'i';
 
-    if (!(f->defects >> LW_DEFECT_NUL & 1) && !is_binary && lw_span_find(s, '\0') < s.len)
+    if (!(f->defects >> LW_DEFECT_NUL & 1) && !lw_read_is_binary(r) && lw_span_find(s, '\0') < s.len)
         lw_read_defect(r, LW_DEFECT_NUL, r->line);
     if (!(f->defects >> LW_DEFECT_BODY_8BIT & 1) && f->part.encoding[0] == '7'
         && !lw_span_is_ascii(s))

@@ -149,6 +149,8 @@ void lw_read_defect(lw_reader *r, lw_defect defect, uint64_t line);
 /** lw_read_event_of - the event that waits now, about frame f */
 void lw_read_event_of(lw_reader *r, lw_read_kind kind, const lw_frame *f);
 static inline lw_frame *lw_read_top(lw_reader *r) { return &r->frames[r->n_frames - 1]; }
+/** lw_read_is_binary - in the body of a part that is declared as binary */
+bool lw_read_is_binary(lw_reader *r);
 /** lw_read_line_end - count one, c is CR or LF; who gets the LF of a CRLF */
 void lw_read_line_end(lw_reader *r, char c, int cr);
 

@@ -13,6 +13,9 @@
     "To: bob@example.org" CRLF "Subject: x" CRLF "Message-ID: <1@example.com>" CRLF         \
     "MIME-Version: 1.0" CRLF
 #define TEXT CRLF "hello" CRLF
+#define RUN_10 "0123456789"
+#define RUN_100 RUN_10 RUN_10 RUN_10 RUN_10 RUN_10 RUN_10 RUN_10 RUN_10 RUN_10 RUN_10
+#define LONG_RUN RUN_100 RUN_100 RUN_100 RUN_100 RUN_100 RUN_100 RUN_100 RUN_100 RUN_100 RUN_100
 #define MIXED "Content-Type: multipart/mixed; boundary=b" CRLF CRLF "--b" CRLF CRLF "hello" CRLF
 #define LIST "List-Unsubscribe: <https://example.com/u?1>, <mailto:u@example.com>" CRLF
 #define POST "List-Unsubscribe-Post: List-Unsubscribe=One-Click" CRLF
@@ -90,6 +93,12 @@ static const struct {
       CRLF CRLF "4oI=" CRLF, "invalid-utf8 10, html-only 10" },
     { "binary", HEAD "Content-Type: text/plain; charset=utf-8" CRLF "Content-Transfer-Encoding: binary" CRLF
       TEXT, "binary 10" },
+    { "binary has no lines", HEAD MIXED "--b" CRLF "Content-Type: image/png" CRLF "Content-Transfer-Encoding: "
+      "binary" CRLF CRLF "\r\n\n\r\r\n\n" LONG_RUN "\r" CRLF "--b--" CRLF, "binary 16 part 2" },
+    { "binary before a bare LF", HEAD MIXED "--b" CRLF "Content-Type: image/png" CRLF "Content-Transfer-Encoding: "
+      "binary" CRLF CRLF "x\r\n\n--b--" CRLF, "binary 16 part 2, bare-lf 17" },
+    { "binary at the end", HEAD "Content-Type: image/png" CRLF "Content-Transfer-Encoding: binary" CRLF CRLF
+      "x\ny\r", "binary 10" },
     { "encodings", HEAD MIXED "--b" CRLF "Content-Transfer-Encoding: x-uuencode" CRLF CRLF "x" CRLF "--b"
       CRLF "Content-Transfer-Encoding: base64" CRLF CRLF "!!!!" CRLF "--b" CRLF "Content-Type: "
       "message/rfc822" CRLF "Content-Transfer-Encoding: base64" CRLF CRLF "eDogeQ==" CRLF "--b--" CRLF,
