@@ -31,7 +31,7 @@ expect(int fd, char klass)
 {
     char text[4096], *last;
     size_t len = 0;
-    ssize_t n;
+    ssize_t n = -1;
 
     do {
         if ((n = recv(fd, text + len, sizeof text - 1 - len, 0)) <= 0)
@@ -57,7 +57,7 @@ static size_t
 load(const char *path, char *text)
 {
     int fd = open(path, O_RDONLY);
-    ssize_t n;
+    ssize_t n = -1;
 
     if (fd < 0 || (n = read(fd, text, MESSAGE_MAX)) < 0)
         die(path);

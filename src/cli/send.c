@@ -86,8 +86,8 @@ static const cli_option options[] = {
       AT(require_tls) },
     CLI_CONNECTION_OPTIONS(cli_send_args, connection),
     { CLI_HEADING, 0, NULL, NULL, "Output", 0 },
-    { CLI_FLAG, 0, "lint", NULL, "say what receivers will hold against the message, and\n"
-      "send nothing if that is an error", AT(lint) },
+    { CLI_FLAG, 0, "lint", NULL, "say what receivers will hold against the message,\n"
+      "and send nothing if that is an error", AT(lint) },
     { CLI_FLAG, 0, "dry-run", NULL, "print the message, send nothing", AT(dry_run) },
     { CLI_FLAG, 'q', "quiet", NULL, "say nothing but errors", AT(quiet) },
     { CLI_FLAG, 0, "json", NULL, "print the outcome as one JSON object", AT(json) },

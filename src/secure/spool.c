@@ -176,7 +176,7 @@ write_lines(lw_spool *s, lw_span in, lw_error *err)
             s->after_cr = in.ptr[n - 1] == '\r';
         if ((rc = put(s, in.ptr, n, err)) < 0 || n == in.len)
             return rc;
-        rc = put(s, "\r\n" + s->after_cr, 2 - (size_t)s->after_cr, err);
+        rc = put(s, &"\r\n"[s->after_cr], 2 - (size_t)s->after_cr, err);
         s->after_cr = false;
         in = (lw_span){ in.ptr + n + 1, in.len - n - 1 };
     }

@@ -551,8 +551,8 @@ stop_sink(lw_sink *sink)
 static void
 has(const char *text, const char *part)
 {
-    if (strstr(text, part) == NULL)
-        fail_msg("\"%s\" is not in:\n%s", part, text);
+    if (text == NULL || strstr(text, part) == NULL)
+        fail_msg("\"%s\" is not in:\n%s", part, text == NULL ? "(nothing)" : text);
 }
 
 static void

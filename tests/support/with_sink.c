@@ -181,7 +181,7 @@ static pid_t
 start(char **args, const char *input, int *output)
 {
     int ends[2];
-    pid_t pid;
+    pid_t pid = -1;
 
     if (pipe2(ends, O_CLOEXEC) != 0 || (pid = fork()) < 0)
         die("fork", strerror(errno));
@@ -251,7 +251,8 @@ main(int argc, char **argv)
     lw_sink_free(sink);
     if (r.ca_file[0] != '\0')
         unlink(r.ca_file);
-    ok = all_seen(&r.arrives, "what arrived") & all_seen(&r.prints, "what was printed");
+    ok = all_seen(&r.arrives, "what arrived");
+    ok = all_seen(&r.prints, "what was printed") && ok;
     if (status != r.exit_status)
         fprintf(stderr, "with_sink: exit status %d, expected %d\n", status, r.exit_status);
     if (r.n_arrived != r.n_expected)
