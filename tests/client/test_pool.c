@@ -718,6 +718,48 @@ test_pool__message_is_taken_on_success_only(void **state)
     free(c);
 }
 
+/* what the peer takes decides, as in a session: not known before there is a connection */
+static void
+test_pool__message_is_encoded_for_what_the_server_takes(void **state)
+{
+    static const struct {
+        const char *ehlo;
+        unsigned taken_as;
+    } rows[] = { { PIPELINING_EHLO, LW_BODY_7BIT },
+                 { "250-crowd\r\n250 8BITMIME\r\n", LW_BODY_8BITMIME },
+                 { "250-crowd\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 BINARYMIME\r\n",
+                   LW_BODY_BINARYMIME } };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(rows); i++) {
+        crowd *c = crowd_new(rows[i].ehlo);
+        lw_completion done;
+        pool_aim a;
+        lw_pool *p;
+        lw_job job;
+
+        c->deferrals = 1; /* the second attempt is encoded anew */
+        crowd_start(c);
+        pool_aim_at(&a, c->port);
+        p = pool_open(&a);
+        lw_job_init(&job);
+        job.message = lw_message_new();
+        (void)lw_message_from(job.message, "ann@example.com");
+        (void)lw_message_to(job.message, "defer-1@example.org");
+        (void)lw_message_text(job.message, "gr\xc3\xbcn\n");
+        (void)lw_message_attach_memory(job.message, "\0\xff", 2, &(lw_attachment){ .name = "x.bin" });
+        assert_int_equal(lw_pool_submit(p, &job, NULL, NULL), LW_OK);
+        assert_int_equal(lw_pool_next(p, LW_FOREVER, &done), LW_OK);
+        assert_string_equal(lw_report_outcome(done.report), "accepted");
+        assert_int_equal(done.attempts, 2);
+        lw_report_free(done.report);
+        lw_pool_close(p);
+        crowd_stop(c);
+        assert_int_equal(c->last_body, rows[i].taken_as);
+        free(c);
+    }
+}
+
 static void
 test_open__wrong_options_named(void **state)
 {
@@ -766,6 +808,7 @@ main(void)
         cmocka_unit_test(test_pool__cut_at_random_octets_outcomes_are_true),
         cmocka_unit_test(test_pool__callers_loop_no_thread),
         cmocka_unit_test(test_pool__message_is_taken_on_success_only),
+        cmocka_unit_test(test_pool__message_is_encoded_for_what_the_server_takes),
         cmocka_unit_test(test_open__wrong_options_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,7 @@ typedef struct crowd {
     /* what became of it */
     atomic_uint stored[CROWD_IDS], offered[CROWD_IDS];
     atomic_uint connections, messages, refused, most_conns, logins, unanswered;
+    atomic_uint last_body;    /* of MAIL: 0 7BIT, or none; 1 8BITMIME, 2 BINARYMIME             */
     uint16_t port;
     int listener, wake[2];
     pthread_t thread;
@@ -165,6 +166,8 @@ crowd_line(crowd *c, crowd_conn *k, char *line)
         (void)crowd_say(k, "221 2.0.0 bye\r\n");
         return false;
     }
+    if (strncasecmp(line, "MAIL", 4) == 0)
+        c->last_body = strstr(line, "BODY=BINARYMIME") != NULL ? 2 : strstr(line, "BODY=8BITMIME") != NULL;
     k->n_rcpts = 0; /* MAIL, RSET */
     return crowd_say(k, "250 2.0.0 ok\r\n");
 }
