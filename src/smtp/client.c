@@ -45,7 +45,7 @@ static void
 check_engine(const lw_smtp *e)
 {
 #ifndef NDEBUG
-    uint32_t awaited_by_slots = 0, awaited_in_all = 0, in_flight = 0;
+    uint32_t awaited_by_slots = 0, awaited_in_all = 0, in_flight = 0, waiting = 0;
 
     assert(!e->sweep.is_active || e->has_event);
     assert(e->cmd_len <= CMD_BYTES && e->n_seg <= N_SEGMENTS);
@@ -58,6 +58,7 @@ check_engine(const lw_smtp *e)
         const slot *s = &e->slots[(e->first_slot + i) % e->opts.max_transactions];
         awaited_by_slots += s->n_awaited;
         in_flight += s->phase != PHASE_FREE && s->phase != PHASE_WAIT;
+        waiting += s->phase == PHASE_WAIT;
     }
     for (uint32_t i = 0; i < e->n_await; i++) {
         const awaited *a = &e->await[(e->await_first + i) % e->await_cap];
@@ -66,6 +67,7 @@ check_engine(const lw_smtp *e)
     }
     assert(awaited_by_slots == awaited_in_all);
     assert(in_flight == e->n_in_flight);
+    assert(waiting == e->n_fresh + e->n_further);
 #else
     (void)e;
 #endif
@@ -140,8 +142,10 @@ lw_smtp_new(const lw_smtp_opts *opts, uint64_t now_ms, lw_smtp **out)
     lw_code rc;
 
     *out = NULL;
-    if ((e = lw_zalloc(alloc, sizeof *e)) == NULL)
+    if ((e = lw_malloc(alloc, sizeof *e)) == NULL)
         return LW_ENOMEM;
+    memset(e, 0, offsetof(lw_smtp, text));
+    e->text[0] = '\0';
     e->alloc = *alloc;
     e->cur = e->ending = NO_SLOT;
     e->now_ms = e->began_ms = e->since_ms = now_ms;

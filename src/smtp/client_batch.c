@@ -35,6 +35,7 @@ lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag)
         env->rcpts[i].state = RCPT_NEW;
     *lw_smtp_slot(e, nth_slot(e, e->n_slots++)) =
         (slot){ .env = env, .body = body, .tag = tag, .phase = PHASE_WAIT };
+    e->n_fresh++;
     lw_smtp_settle(e);
     return LW_OK;
 }
@@ -116,21 +117,37 @@ begin_batch(lw_smtp *e, uint32_t i)
         lw_smtp_set_state(e, STATE_MAIL);
 }
 
+/* the first slot that waits, NO_SLOT = none.  Those that never began are the last ones; only a
+ * further batch, which is rare, must be searched for */
+static uint32_t
+next_waiting(lw_smtp *e)
+{
+    uint32_t n = e->n_slots - e->n_fresh;
+
+    if (e->n_further > 0) {
+        for (n = 0; n < e->n_slots && e->slots[nth_slot(e, n)].phase != PHASE_WAIT; n++)
+            ;
+        e->n_further--;
+        return nth_slot(e, n);
+    }
+    if (e->n_fresh == 0)
+        return NO_SLOT;
+    e->n_fresh--;
+    return nth_slot(e, n);
+}
+
 bool
 lw_smtp_start_next(lw_smtp *e)
 {
     bool pipelines = (e->caps.flags & LW_CAP_PIPELINING) != 0 && !e->opts.no_pipelining;
-    uint32_t n = 0;
+    uint32_t n;
     lw_code rc;
 
     if (e->cur != NO_SLOT || e->quit_sent || e->n_in_flight >= (pipelines ? e->opts.window : 1) ||
         (e->state != STATE_READY && e->state != STATE_MAIL))
         return false;
-    while (n < e->n_slots && e->slots[nth_slot(e, n)].phase != PHASE_WAIT)
-        n++;
-    if (n == e->n_slots)
+    if ((n = next_waiting(e)) == NO_SLOT)
         return false;
-    n = nth_slot(e, n);
     if ((rc = check_slot(e, lw_smtp_slot(e, n))) != LW_OK)
         refuse_slot(e, n, rc);
     else
@@ -165,10 +182,12 @@ lw_smtp_end_batch(lw_smtp *e, uint32_t i)
         e->needs_reset = true;
     while (s->open < s->env->n_rcpts && s->env->rcpts[s->open].state == RCPT_FINAL)
         s->open++;
-    if (s->open < s->env->n_rcpts)
-        s->phase = PHASE_WAIT;
-    else
+    if (s->open == s->env->n_rcpts) {
         tell_done(e, s);
+        return;
+    }
+    s->phase = PHASE_WAIT;
+    e->n_further++;
 }
 
 bool

@@ -16,7 +16,7 @@
  *   1. awaited replies are in the order of the commands; each slot's n_awaited counts its own
  *   2. at most one event waits (ev); nothing is fed to the parser while it does
  *   3. a slot in use has recipients without an outcome, or replies that are still awaited;
- *      n_in_flight of them have begun a batch
+ *      n_in_flight of them have begun a batch; n_fresh + n_further wait
  *   4. the gather list points into cmd, into static text, or into the one span pulled last
  */
 #ifndef LW_SMTP_CLIENT_INT_H
@@ -131,9 +131,7 @@ struct lw_smtp {
     char *caps_text, *caps_auth;
     bool tls_active, logged_in;
 
-    segment seg[N_SEGMENTS];
     uint32_t seg_first, n_seg;
-    char cmd[CMD_BYTES];
     size_t cmd_len;
     uint64_t out_offset, sent_offset; /* octets queued and sent since the beginning       */
 
@@ -143,13 +141,14 @@ struct lw_smtp {
     slot *slots;                      /* ring of opts.max_transactions                    */
     uint32_t first_slot, n_slots;
     uint32_t n_in_flight;             /* slots whose batch has begun and not ended        */
+    uint32_t n_fresh;                 /* the last ones: submitted, never begun            */
+    uint32_t n_further;               /* those that wait for a further batch              */
     uint32_t cur;                     /* slot whose output is being made, or NO_SLOT      */
     uint32_t ending;                  /* slot to look at: has its batch ended? or NO_SLOT */
     lw_pump pump;                     /* its body                                         */
     uint64_t n_mails;                 /* MAIL commands in this session                    */
     bool needs_reset;                 /* RSET before the next MAIL                        */
     uint32_t learned_rcpt_max;        /* by a 452; 0 = none                               */
-    uint64_t domains[DOMAINS_MAX];    /* hashes; only with RCPTDOMAINMAX                  */
     uint32_t n_domains;
 
     lw_span auth_later;               /* initial response that waits for the 334          */
@@ -167,7 +166,12 @@ struct lw_smtp {
     bool has_waited;                  /* input came while nothing was left to write       */
     unsigned flights;
     lw_error err;
+
+    /* not touched before it is needed: an idle engine is small */
     char text[LW_ERROR_TEXT_MAX];     /* of the event under way                           */
+    segment seg[N_SEGMENTS];          /* ring                                             */
+    uint64_t domains[DOMAINS_MAX];    /* hashes; only with RCPTDOMAINMAX                  */
+    char cmd[CMD_BYTES];
 };
 
 enum { NO_SLOT = UINT32_MAX };
