@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define IOV_COUNT 64
+#define IOV_COUNT 128
 #define PATH_HOST "localhost" /* who answers at a path of this machine */
 
 static void update(lw_conn *c);

@@ -182,6 +182,8 @@ win(lw_attempt *a, int polled)
     c->poll = &a->poll;
     c->polled = polled;
     stop_race(c);
+    lw_release(c->alloc, c->found); /* 4 KiB, and nobody asks again */
+    c->found = NULL;
     lw_conn_connected(c, a);
 }
 
