@@ -32,6 +32,14 @@ lw_arena_deinit(lw_arena *p)
         lw_release(p->alloc, b);
     }
     p->used = 0;
+    p->lent_bytes = 0;
+}
+
+void
+lw_arena_lend(lw_arena *p, char *room, size_t n)
+{
+    p->lent = room;
+    p->lent_bytes = n;
 }
 
 /* each block is twice the one before, so that there are few of them */
@@ -57,8 +65,13 @@ add_block(lw_arena *p, size_t n)
 char *
 lw_arena_room(lw_arena *p, size_t n)
 {
-    char *room;
+    char *room = p->lent;
 
+    if (n <= p->lent_bytes) {
+        p->lent += n;
+        p->lent_bytes -= n;
+        return room;
+    }
     if ((p->blocks == NULL || p->blocks->cap - p->used < n) && !add_block(p, n))
         return NULL;
     room = p->blocks->text + p->used;

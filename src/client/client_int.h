@@ -41,10 +41,14 @@ typedef struct lw_arena {
     const lw_alloc *alloc;
     struct lw_arena_block *blocks;
     size_t used;
+    char *lent;                 /* used up first; belongs to somebody else                    */
+    size_t lent_bytes;
 } lw_arena;
 
 void lw_arena_init(lw_arena *p, const lw_alloc *alloc);
 void lw_arena_deinit(lw_arena *p);
+/** lw_arena_lend - memory that lives as long as the arena, and that it need not allocate */
+void lw_arena_lend(lw_arena *p, char *room, size_t n);
 /** lw_arena_room - n octets, not aligned, or NULL */
 char *lw_arena_room(lw_arena *p, size_t n);
 /** lw_arena_span, lw_arena_str - a NUL-terminated copy; NULL when out of memory (or s is NULL) */
@@ -84,7 +88,7 @@ void lw_transcript_flush(lw_transcript *t);
 /* ---- a connection and its engine ----------------------------------------------------------------- */
 
 #define LW_LINK_IN_BYTES 4096
-#define LW_LINK_SLICES 64
+#define LW_LINK_SLICES 128
 
 /** One connection and its engine on a loop.  Nothing here waits: whoever owns the link polls it
  *  when it is woken. */

@@ -3,40 +3,52 @@
  * client/report.c - what became of every recipient
  *
  * Made before anything is sent, with a place and an address for each recipient: from then on an
- * outcome can always be noted, also when memory is out (then only its text is missing).
+ * outcome can always be noted, also when memory is out (then only its text is missing).  A usual
+ * report is one block of memory: results, addresses, and what the server said.
  */
 #include "client/client_int.h"
 
 #include <stdio.h>
 
+#define TEXT_BYTES 384u /* greeting, address, reply: a usual report needs no more */
+
 static const char no_text[] = "";
+
+/* octets for n results and their addresses, and some for what the server says; false: too many */
+static bool
+measure(const lw_envelope *env, size_t n, size_t *total, size_t *text)
+{
+    *text = TEXT_BYTES;
+    for (size_t i = 0; i < n; i++)
+        if (!lw_add_size(text, *text, strlen(env->rcpts[i].address) + 1))
+            return false;
+    return lw_mul_size(total, n, sizeof(lw_result)) &&
+           lw_add_size(total, *total, sizeof(lw_report)) && lw_add_size(total, *total, *text);
+}
 
 lw_report *
 lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
 {
+    size_t n = env == NULL ? 0 : env->n_rcpts, total, text;
     lw_report *r;
-    size_t n = env == NULL ? 0 : env->n_rcpts;
 
     alloc = lw_alloc_or_default(alloc);
-    if ((r = lw_zalloc(alloc, sizeof *r)) == NULL)
+    if (!measure(env, n, &total, &text) || (r = lw_malloc(alloc, total)) == NULL)
         return NULL;
+    memset(r, 0, sizeof *r);
     r->alloc = *alloc;
+    r->results = (lw_result *)(void *)(r + 1);
     lw_arena_init(&r->arena, &r->alloc);
+    lw_arena_lend(&r->arena, (char *)(r->results + n), text);
     r->began_ns = uv_hrtime();
     r->message_id = no_text;
-    if (n > 0 && (r->results = lw_zalloc_array(alloc, n, sizeof *r->results)) == NULL)
-        goto fail;
-    for (r->n = 0; r->n < n; r->n++) {
-        lw_result *one = &r->results[r->n];
-
-        *one = (lw_result){ .outcome = LW_OUTCOME_UNSENT, .text = no_text };
-        if ((one->address = lw_arena_str(&r->arena, env->rcpts[r->n].address)) == NULL)
-            goto fail;
-    }
+    for (; r->n < n; r->n++)
+        r->results[r->n] = (lw_result){
+            .outcome = LW_OUTCOME_UNSENT,
+            .text = no_text,
+            .address = lw_arena_str(&r->arena, env->rcpts[r->n].address), /* there is room */
+        };
     return r;
-fail:
-    lw_report_free(r);
-    return NULL;
 }
 
 void
@@ -48,7 +60,6 @@ lw_report_free(lw_report *r)
         return;
     alloc = r->alloc;
     lw_arena_deinit(&r->arena);
-    lw_release(&alloc, r->results);
     lw_release(&alloc, r);
 }
 
