@@ -2,8 +2,9 @@
 /*
  * client/pool.c - the pool's life, and the calls that may wait
  *
- * A waiting call waits for `changed`, which is signaled only while somebody waits.  No call waits
- * on a thread that the pool works on: it would wait for itself.
+ * Who waits is woken only when there is something for it; for room, only when a quarter of it is
+ * free, so that a thread that submits and the pool's do not wake each other for every job.  No call
+ * waits on a thread that the pool works on: it would wait for itself.
  */
 #include "client/pool_int.h"
 
@@ -73,10 +74,9 @@ make_room(lw_pool *p)
     if (uv_mutex_init(&p->lock) != 0)
         return LW_ENOMEM;
     p->has_lock = true;
-    if (uv_cond_init(&p->changed) != 0)
-        return LW_ENOMEM;
-    p->has_changed = true;
-    return LW_OK;
+    while (p->n_conds < LW_WAITS && uv_cond_init(&p->conds[p->n_conds]) == 0)
+        p->n_conds++;
+    return p->n_conds == LW_WAITS ? LW_OK : LW_ENOMEM;
 }
 
 static lw_code
@@ -112,8 +112,8 @@ lw_pool_free(lw_pool *p)
     while ((node = lw_list_pop(&p->finished)) != NULL)
         lw_pool_job_free((lw_pool_job *)node);
     lw_queue_deinit(&p->queue, &p->alloc);
-    if (p->has_changed)
-        uv_cond_destroy(&p->changed);
+    while (p->n_conds > 0)
+        uv_cond_destroy(&p->conds[--p->n_conds]);
     if (p->has_lock)
         uv_mutex_destroy(&p->lock);
     lw_release(&alloc, p->workers);
@@ -127,7 +127,7 @@ end_workers(lw_pool *p)
 {
     bool is_left = false;
 
-    if (p->has_changed) {
+    if (p->n_conds == LW_WAITS) {
         uv_mutex_lock(&p->lock);
         lw_pool_stop_locked(p, LW_POOL_CLOSES);
         uv_mutex_unlock(&p->lock);
@@ -184,11 +184,26 @@ lw_pool_close(lw_pool *p)
 
 /* ---- waking ----------------------------------------------------------------------------- */
 
+static bool
+has_much_room(const lw_pool *p)
+{
+    const lw_pool_queue *q = &p->queue;
+    uint64_t bytes = p->opts.max_waiting_bytes;
+
+    return q->n_waiting == 0 || lw_pool_is_stopping(p) || p->finished.n > 0 ||
+           (q->n_waiting <= p->opts.max_waiting - p->opts.max_waiting / 4 &&
+            q->bytes <= bytes - bytes / 4);
+}
+
 void
 lw_pool_signal(lw_pool *p)
 {
-    if (p->n_waiters > 0)
-        uv_cond_broadcast(&p->changed);
+    if (p->n_waiters[LW_WAIT_ROOM] > 0 && has_much_room(p))
+        uv_cond_broadcast(&p->conds[LW_WAIT_ROOM]);
+    if (p->n_waiters[LW_WAIT_NEXT] > 0 && (p->finished.n > 0 || p->n_alive == 0))
+        uv_cond_broadcast(&p->conds[LW_WAIT_NEXT]);
+    if (p->n_waiters[LW_WAIT_DRAINED] > 0 && p->n_alive == 0)
+        uv_cond_broadcast(&p->conds[LW_WAIT_DRAINED]);
 }
 
 static void
@@ -201,14 +216,14 @@ wake(lw_pool_worker *w)
 }
 
 void
-lw_pool_wake(lw_pool *p, uint64_t now_ms)
+lw_pool_wake(lw_pool *p)
 {
     uint64_t at;
 
     for (uint32_t n = 0; n < p->n_workers; n++) {
         lw_pool_worker *w = &p->workers[(p->next_worker + n) % p->n_workers];
 
-        if (!w->is_asleep || (w->n_room == 0 && !lw_pool_may_open(p, w, now_ms, &at)))
+        if (!w->is_asleep || (w->n_room == 0 && !lw_pool_may_open(p, w, lw_pool_now(), &at)))
             continue;
         p->next_worker = (w->index + 1) % p->n_workers;
         wake(w);
@@ -260,19 +275,19 @@ is_own_thread(const lw_pool *p)
 
 /* false: the time is over, or this thread must not wait; lock held */
 static bool
-wait_until(lw_pool *p, uint64_t at_ms)
+wait_for(lw_pool *p, lw_wait what, uint64_t at_ms)
 {
     uint64_t now = lw_pool_now();
     int rc = 0;
 
     if (now >= at_ms || is_own_thread(p))
         return false;
-    p->n_waiters++;
+    p->n_waiters[what]++;
     if (at_ms == UINT64_MAX)
-        uv_cond_wait(&p->changed, &p->lock);
+        uv_cond_wait(&p->conds[what], &p->lock);
     else
-        rc = uv_cond_timedwait(&p->changed, &p->lock, (at_ms - now) * 1000000);
-    p->n_waiters--;
+        rc = uv_cond_timedwait(&p->conds[what], &p->lock, (at_ms - now) * 1000000);
+    p->n_waiters[what]--;
     return rc == 0;
 }
 
@@ -282,7 +297,7 @@ lw_pool_drain(lw_pool *p)
     lw_code rc;
 
     uv_mutex_lock(&p->lock);
-    while (p->n_alive > 0 && wait_until(p, UINT64_MAX))
+    while (p->n_alive > 0 && wait_for(p, LW_WAIT_DRAINED, UINT64_MAX))
         ;
     rc = p->n_alive > 0 ? LW_AGAIN : p->was_canceled ? LW_ECANCELED : LW_OK;
     uv_mutex_unlock(&p->lock);
@@ -311,7 +326,7 @@ lw_pool_next(lw_pool *p, uint64_t timeout_ms, lw_completion *out)
     if (timeout_ms <= TIME_MAX_MS)
         at = lw_pool_now() + timeout_ms;
     uv_mutex_lock(&p->lock);
-    while (p->finished.n == 0 && p->n_alive > 0 && wait_until(p, at))
+    while (p->finished.n == 0 && p->n_alive > 0 && wait_for(p, LW_WAIT_NEXT, at))
         ;
     if (p->finished.n > 0)
         fetch(p, out);
@@ -339,7 +354,7 @@ wait_for_room(lw_pool *p, uint64_t bytes, bool waits, lw_error *err)
 {
     while (!lw_pool_is_stopping(p) && is_full(p, bytes)) {
         /* what nobody fetches never makes room */
-        if (!waits || p->finished.n > 0 || !wait_until(p, UINT64_MAX))
+        if (!waits || p->finished.n > 0 || !wait_for(p, LW_WAIT_ROOM, UINT64_MAX))
             return lw_fail(err, LW_AGAIN, LW_STAGE_NONE,
                            "as many messages wait as the pool may hold");
     }
@@ -359,7 +374,7 @@ add(lw_pool *p, lw_pool_job *j, lw_job_id *id, lw_error *err)
     lw_queue_add(&p->queue, j);
     p->n_alive++;
     p->stats.submitted++;
-    lw_pool_wake(p, lw_pool_now());
+    lw_pool_wake(p);
     return LW_OK;
 }
 
@@ -367,12 +382,13 @@ static lw_code
 submit(lw_pool *p, const lw_job *job, bool waits, lw_job_id *id, lw_error *err)
 {
     lw_pool_job *j;
-    lw_code rc;
+    lw_code rc = LW_OK;
 
-    /* a message is not rendered only to hear that there is no room */
-    uv_mutex_lock(&p->lock);
-    rc = wait_for_room(p, 0, waits, err);
-    uv_mutex_unlock(&p->lock);
+    if (job->message != NULL) { /* it is not rendered only to hear that there is no room */
+        uv_mutex_lock(&p->lock);
+        rc = wait_for_room(p, 0, waits, err);
+        uv_mutex_unlock(&p->lock);
+    }
     if (rc != LW_OK || (rc = lw_pool_job_new(&p->alloc, job, &j, err)) < 0)
         return rc;
     uv_mutex_lock(&p->lock);

@@ -62,6 +62,8 @@ void lw_list_move(lw_list *to, lw_list *from);
 uint64_t lw_rate_interval(double per_second);
 /** lw_rate_ready_at - from when on one more may go; tat: when everything taken is paid for */
 uint64_t lw_rate_ready_at(uint64_t interval_ns, uint64_t tat_ns);
+/** lw_rate_room - how many may go now */
+uint64_t lw_rate_room(uint64_t interval_ns, uint64_t tat_ns, uint64_t now_ns);
 /** lw_rate_take - n have gone */
 void lw_rate_take(uint64_t interval_ns, uint64_t *tat_ns, uint64_t now_ns, size_t n);
 
@@ -183,6 +185,7 @@ typedef struct lw_pool_queue {
     lw_domains domains;
     size_t n_waiting;
     uint64_t bytes;
+    bool has_rates;
     uint64_t messages_ns, recipients_ns;         /* for one; 0 = no limit                     */
     uint64_t messages_tat_ns, recipients_tat_ns;
     struct lw_job_slot { lw_pool_job *job; uint32_t uses; uint32_t next_free; } *slots;
@@ -315,6 +318,9 @@ void lw_worker_close(lw_pool_worker *w);
 
 /* ---- the pool --------------------------------------------------------------------------- */
 
+/** What a call of the caller's may wait for. */
+typedef enum lw_wait { LW_WAIT_ROOM, LW_WAIT_NEXT, LW_WAIT_DRAINED, LW_WAITS } lw_wait;
+
 typedef enum lw_pool_state { LW_POOL_RUNS, LW_POOL_STOPS, LW_POOL_CLOSES } lw_pool_state;
 
 struct lw_pool {
@@ -325,15 +331,16 @@ struct lw_pool {
     lw_pool_worker *workers;
     uint32_t n_workers, n_open;
     bool is_callers_loop;
-    bool has_lock, has_changed;
+    bool has_lock;
+    unsigned n_conds;
     uv_mutex_t lock;
-    uv_cond_t changed;          /* something that somebody may wait for                        */
+    uv_cond_t conds[LW_WAITS];
     atomic_int state;           /* lw_pool_state; set under the lock                           */
     /* under the lock */
     lw_pool_queue queue;
     lw_list canceled, finished;
     size_t n_alive;
-    uint32_t n_waiters;
+    uint32_t n_waiters[LW_WAITS];
     bool was_canceled;          /* by opts.send.cancel                                        */
     uint64_t stop_at_ms;
     lw_pool_server *servers;
@@ -351,12 +358,12 @@ lw_pool_is_stopping(const lw_pool *p)
            LW_POOL_RUNS;
 }
 /** lw_pool_wake - a worker that sleeps and could do something; lock held */
-void lw_pool_wake(lw_pool *p, uint64_t now_ms);
+void lw_pool_wake(lw_pool *p);
 /** lw_pool_wake_all - every worker looks again; lock held */
 void lw_pool_wake_all(lw_pool *p);
 /** lw_pool_stop_locked - lw_pool_stop; lock held */
 void lw_pool_stop_locked(lw_pool *p, lw_pool_state state);
-/** lw_pool_signal - whoever waits looks again; lock held */
+/** lw_pool_signal - something has changed: who waits for it is woken; lock held */
 void lw_pool_signal(lw_pool *p);
 /** lw_pool_free - when its workers are closed */
 void lw_pool_free(lw_pool *p);

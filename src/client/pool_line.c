@@ -105,12 +105,8 @@ lw_line_rests_until(const lw_line *l)
 static uint64_t
 rate_room(const lw_line *l)
 {
-    uint64_t interval = l->worker->pool->line_interval_ns;
-    uint64_t until = uv_now(l->worker->loop) * 1000000 + LW_RATE_SLACK_NS;
-
-    if (interval == 0)
-        return UINT32_MAX;
-    return l->tat_ns > until ? 0 : (until - l->tat_ns) / interval + 1;
+    return lw_rate_room(l->worker->pool->line_interval_ns, l->tat_ns,
+                        uv_now(l->worker->loop) * 1000000);
 }
 
 uint32_t

@@ -157,6 +157,8 @@ lw_queue_init(lw_pool_queue *q, const lw_alloc *alloc, const lw_pool_rates *rate
     q->first_free = NO_SLOT;
     q->messages_ns = lw_rate_interval(rates->messages);
     q->recipients_ns = lw_rate_interval(rates->recipients);
+    q->has_rates = q->messages_ns != 0 || q->recipients_ns != 0 ||
+                   rates->recipients_per_domain > 0;
     return lw_domains_init(&q->domains, alloc, rates->recipients_per_domain);
 }
 
@@ -364,7 +366,7 @@ later(uint64_t a, uint64_t b)
 bool
 lw_queue_ready(lw_pool_queue *q, uint64_t now_ms, uint64_t *at_ms)
 {
-    uint64_t at = later(lw_rate_ready_at(q->messages_ns, q->messages_tat_ns),
+    uint64_t at = !q->has_rates ? 0 : later(lw_rate_ready_at(q->messages_ns, q->messages_tat_ns),
                         lw_rate_ready_at(q->recipients_ns, q->recipients_tat_ns));
 
     *at_ms = UINT64_MAX;
@@ -400,7 +402,8 @@ lw_queue_take(lw_pool_queue *q, uint64_t now_ms)
             hold(q, j, d);
             continue;
         }
-        pay(q, j, now_ns);
+        if (q->has_rates)
+            pay(q, j, now_ns);
         count_out(q, j);
         return j;
     }

@@ -46,6 +46,16 @@ lw_rate_take(uint64_t interval_ns, uint64_t *tat_ns, uint64_t now_ns, size_t n)
         *tat_ns = UINT64_MAX;
 }
 
+uint64_t
+lw_rate_room(uint64_t interval_ns, uint64_t tat_ns, uint64_t now_ns)
+{
+    uint64_t from = tat_ns > now_ns ? tat_ns : now_ns, until = now_ns + LW_RATE_SLACK_NS;
+
+    if (interval_ns == 0)
+        return UINT64_MAX;
+    return from > until ? 0 : (until - from) / interval_ns + 1;
+}
+
 /* ---- domains ---------------------------------------------------------------------------- */
 
 lw_code

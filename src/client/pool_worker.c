@@ -479,7 +479,7 @@ can_act(lw_pool_worker *w, uint64_t now, uint64_t *at)
         if (w->n_room > 0 || lw_pool_may_open(p, w, now, &open_at))
             return true;
         *at = open_at;
-        lw_pool_wake(p, now);
+        lw_pool_wake(p);
     }
     return p->canceled.n > 0;
 }

@@ -178,6 +178,29 @@ test_pool__too_many_connections_keeps_to_fewer(void **state)
     free(c);
 }
 
+/* each connection may carry one message in a thousand seconds: three messages need three */
+static void
+test_pool__rate_of_a_connection_opens_more(void **state)
+{
+    crowd *c = crowd_new(CHUNKING_EHLO);
+    pool_tally *t = pool_tally_new();
+    lw_pool_stats s;
+    pool_aim a;
+
+    (void)state;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.opts.rates.messages_per_connection = 0.001;
+    run_jobs(&a, "ok", 3, t, &s);
+    crowd_stop(c);
+    pool_check(t, c, 3);
+    assert_int_equal(s.accepted, 3);
+    assert_int_equal(s.open, 3);
+    assert_int_equal(c->connections, 3);
+    free(t);
+    free(c);
+}
+
 /* ---- outcomes and retries --------------------------------------------------------------- */
 
 static void
@@ -792,6 +815,7 @@ main(void)
         cmocka_unit_test(test_pool__mailmax_sessions_are_renewed),
         cmocka_unit_test(test_pool__max_messages_sessions_are_renewed),
         cmocka_unit_test(test_pool__too_many_connections_keeps_to_fewer),
+        cmocka_unit_test(test_pool__rate_of_a_connection_opens_more),
         cmocka_unit_test(test_pool__refused_recipients_rejected_once),
         cmocka_unit_test(test_pool__deferred_is_tried_again_as_often_as_asked),
         cmocka_unit_test(test_pool__only_deferred_recipients_are_offered_again),
