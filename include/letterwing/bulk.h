@@ -2,8 +2,10 @@
 /*
  * letterwing/bulk.h - many messages from one template and a list
  *
- * Templates in a subset of Mustache, rows from CSV (or from wherever a program has them).
- * Objects of this header are used by one thread at a time; there is no global state.
+ * Templates in a subset of Mustache, rows from CSV (or from wherever a program has them), a
+ * message for each row, and a campaign that sends them through a pool and keeps a journal, so
+ * that it can be killed and run again.  Objects of this header are used by one thread at a
+ * time; there is no global state.
  *
  * Sources: RFC 4180 (CSV); the Mustache specification, https://github.com/mustache/spec
  * (interpolation, sections, inverted, comments).
@@ -12,6 +14,8 @@
 #define LETTERWING_BULK_H
 
 #include <letterwing/base.h>
+#include <letterwing/message.h>
+#include <letterwing/pool.h>
 
 #include <string.h>
 
@@ -164,6 +168,223 @@ LW_API LW_MUST_USE lw_code lw_csv_open(const lw_csv_opts *opts, lw_csv **out, lw
 /** lw_csv_rows - the rows behind the first line; valid as long as the list is open */
 LW_API lw_rows lw_csv_rows(lw_csv *c);
 LW_API void lw_csv_close(lw_csv *c);
+
+/* ---- what was read, as a number --------------------------------------------------------------- */
+
+/** A running 128-bit hash (SipHash-2-4): tells lists and templates apart, keeps no secret. */
+typedef struct lw_digest {
+    uint64_t opaque[8];
+} lw_digest;
+LW_API void lw_digest_init(lw_digest *d);
+LW_API void lw_digest_add(lw_digest *d, const void *p, size_t n);
+LW_API void lw_digest_end(lw_digest *d, unsigned char out[16]);
+
+/* ---- a message for each row ------------------------------------------------------------------- */
+
+/**
+ * What each row gets.  Texts are templates; NULL = none.  All is borrowed for the call of
+ * lw_mailing_new() but dkim and decorate_ctx, which must live as long as the mailing.
+ */
+typedef struct lw_mailing_opts {
+    size_t size;                 /* set by lw_mailing_opts_init()                            */
+    const lw_alloc *alloc;       /* NULL = malloc; copied                                    */
+    const char *to_field;        /* the column with the address; NULL = "email"              */
+    const char *to_name;         /* the recipient's name; a name that comes out empty is none */
+    const char *from, *reply_to, *subject, *text;
+    const char *html;            /* {{x}} is escaped                                         */
+    const char *const *headers;  /* "Name: value", each                                      */
+    size_t n_headers;
+    const char *const *attach;   /* paths; what comes out empty attaches nothing             */
+    size_t n_attach;
+    const char *unsubscribe;     /* "https://...": List-Unsubscribe with one click; {{x}} is
+                                    percent-encoded                                          */
+    const char *envelope_from;   /* one address, no template; NULL = From's                  */
+    bool verp;                   /* the row's address goes into it: bounces@example.com
+                                    becomes bounces+ann=example.org@example.com              */
+    /** whatever else a message needs (attachments in memory, ...); NULL = nothing */
+    lw_code (*decorate)(void *ctx, lw_message *m);
+    void *decorate_ctx;
+    lw_dkim_signer *dkim;        /* signs every message; NULL = none                         */
+} lw_mailing_opts;
+
+/** lw_mailing_opts_init - set all options to their defaults */
+static inline void lw_mailing_opts_init(lw_mailing_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
+
+typedef struct lw_mailing lw_mailing;
+
+/**
+ * lw_mailing_new - compile the templates and check them against the columns
+ *
+ * @columns, @n  names of the columns, as lw_rows.columns gives them; copied
+ *
+ * LW_OK; LW_EMESSAGE: a template is malformed, or a field (or to_field) is no column: the error
+ * says where; LW_EUSAGE: neither text nor html, or no from; LW_ELIMIT; LW_ENOMEM.
+ * End it with lw_mailing_free().
+ */
+LW_API LW_MUST_USE lw_code lw_mailing_new(const lw_mailing_opts *opts, const char *const *columns,
+                                          size_t n, lw_mailing **out, lw_error *err);
+LW_API void lw_mailing_free(lw_mailing *m);
+/** lw_mailing_identity - a hash of all that shapes messages */
+LW_API void lw_mailing_identity(const lw_mailing *m, unsigned char out[16]);
+/** lw_mailing_address - the row's address, as it stands in to_field, trimmed; may be empty */
+LW_API lw_span lw_mailing_address(const lw_mailing *m, const lw_row *row);
+/**
+ * lw_mailing_compose - the message for one row
+ *
+ * @out  out: the caller's; the same row has the same Message-ID each time
+ *
+ * LW_OK; or why this row cannot be sent: LW_EADDRESS, LW_EMESSAGE, LW_ESOURCE, LW_ELIMIT; LW_ENOMEM.
+ */
+LW_API LW_MUST_USE lw_code lw_mailing_compose(lw_mailing *m, const lw_row *row, lw_message **out,
+                                              lw_error *err);
+
+/* ---- a campaign: rows, messages, a pool, a journal --------------------------------------------- */
+
+/** What became of a row. */
+typedef enum lw_fate {
+    LW_FATE_SENT,       /* result has its outcome; it will not be tried again in this run     */
+    LW_FATE_RETRY,      /* deferred or unsent, and it will be tried again in this run         */
+    LW_FATE_BAD,        /* it cannot be sent: error says why                                  */
+    LW_FATE_DUPLICATE,  /* its address stands in an earlier row                               */
+    LW_FATE_DONE,       /* an earlier run got an answer for it (the journal)                  */
+    LW_FATE_UNCERTAIN   /* an earlier run ended while it was on its way (the journal)         */
+} lw_fate;
+
+/** What is told of a row; all borrowed for the call. */
+typedef struct lw_row_event {
+    lw_fate fate;
+    uint64_t row, line;
+    lw_span address;
+    lw_outcome outcome;       /* SENT, RETRY; DONE: accepted or rejected                      */
+    int code;                 /* of the reply, 0 = none                                       */
+    lw_enhanced enhanced;
+    const char *text;         /* the reply, or why; never NULL                                */
+    unsigned attempt;
+    double seconds;           /* SENT, RETRY: from handing over to the answer                 */
+} lw_row_event;
+
+typedef struct lw_campaign_opts {
+    size_t size;              /* set by lw_campaign_opts_init()                               */
+    const lw_alloc *alloc;    /* NULL = malloc; copied                                        */
+    lw_rows rows;
+    lw_mailing *mailing;
+    lw_pool *pool;            /* used by this campaign alone; its retry.attempts should be 1:
+                                 the campaign tries again itself, so that the journal knows   */
+    const char *journal;      /* path; NULL = none                                            */
+    unsigned char list[16];   /* identity of the list: lw_digest of its octets; all zero = not
+                                 known: then rows are compared one by one with the journal    */
+    bool resend_uncertain;    /* send what an earlier run left uncertain: it may arrive twice  */
+    bool keep_duplicates;
+    bool is_strict;           /* a bad row ends the campaign                                  */
+    uint64_t limit;           /* rows to send in this run; 0 = all                            */
+    /** Messages handed to the pool and not answered: the window.  When the process is killed,
+     *  so many rows at most are uncertain.  0 = 64 */
+    uint32_t window;
+    const uint64_t *retry_ms; /* pauses before a deferred or unsent row is tried again        */
+    size_t n_retries;         /* at most 8                                                    */
+    size_t max_retry_bytes;   /* of rows kept for that; 0 = 64 MiB; others are not tried again */
+    void (*tell)(void *ctx, const lw_row_event *ev);
+    void *ctx;
+} lw_campaign_opts;
+
+/** lw_campaign_opts_init - set all options to their defaults */
+static inline void lw_campaign_opts_init(lw_campaign_opts *o)
+{
+    memset(o, 0, sizeof *o);
+    o->size = sizeof *o;
+}
+
+typedef struct lw_campaign_counts {
+    uint64_t rows;             /* read so far                                                 */
+    uint64_t accepted, rejected, deferred, unsent, uncertain; /* final in this run             */
+    uint64_t bad, duplicates;
+    uint64_t done_before;      /* by earlier runs                                             */
+    uint64_t uncertain_before; /* by earlier runs, and not sent again                         */
+    uint64_t in_flight;        /* handed to the pool, no answer yet                           */
+    uint64_t waiting;          /* to be tried again                                           */
+} lw_campaign_counts;
+
+typedef struct lw_campaign lw_campaign;
+
+/**
+ * lw_campaign_new - open the journal, get ready; nothing is sent yet
+ *
+ * LW_OK; LW_ECONFIG: the journal is another campaign's, damaged or in use; LW_EOUTPUT: it cannot
+ * be written; LW_EUSAGE; LW_ENOMEM.  End it with lw_campaign_free().
+ */
+LW_API LW_MUST_USE lw_code lw_campaign_new(const lw_campaign_opts *opts, lw_campaign **out,
+                                           lw_error *err);
+/**
+ * lw_campaign_step - go on for a while, at most about timeout_ms
+ *
+ * LW_OK    there is more to do
+ * LW_DONE  everything has been told; after lw_campaign_stop(): what was in flight has
+ * negative the campaign cannot go on (the server, the journal, the list); what was in flight has
+ *          been told; running again with the same journal continues
+ */
+LW_API LW_MUST_USE lw_code lw_campaign_step(lw_campaign *c, uint64_t timeout_ms, lw_error *err);
+/** lw_campaign_stop - offer no further row; steps go on until what is in flight has its outcome */
+LW_API void lw_campaign_stop(lw_campaign *c);
+LW_API lw_campaign_counts lw_campaign_count(const lw_campaign *c);
+/** lw_campaign_free - writes what the journal still has to get; the result of that */
+LW_API lw_code lw_campaign_free(lw_campaign *c, lw_error *err);
+
+/* ---- numbers for people ------------------------------------------------------------------------- */
+
+/** Outcomes, by LW_OUTCOME_*. */
+typedef struct lw_tally_counts {
+    uint64_t n[LW_OUTCOME_UNCERTAIN + 1];
+} lw_tally_counts;
+
+typedef struct lw_tally_domain {
+    const char *name;          /* lower case; "(others)" beyond the first 4,096                */
+    lw_tally_counts counts;
+} lw_tally_domain;
+
+typedef struct lw_tally_refusal {
+    int code;
+    const char *text;          /* without the recipient's address                            */
+    uint64_t n;
+} lw_tally_refusal;
+
+/** Sums over the rows of a campaign, in bounded memory (about 1 MiB). */
+typedef struct lw_tally lw_tally;
+/** lw_tally_new - NULL when out of memory; end it with lw_tally_free() */
+LW_API lw_tally *lw_tally_new(const lw_alloc *alloc);
+LW_API void lw_tally_free(lw_tally *t);
+/** lw_tally_add - what a campaign tells; now_s: seconds since it began */
+LW_API void lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s);
+/** lw_tally_domains, lw_tally_refusals - the most frequent first, at most max; how many were set.
+ *  Text is owned by the tally. */
+LW_API size_t lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max);
+LW_API size_t lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max);
+/** lw_tally_latency - seconds from handing over to the answer that so many of all stay below
+ *  (fraction 0.5: the median), within an eighth; < 0: there was none */
+LW_API double lw_tally_latency(const lw_tally *t, double fraction);
+
+/** What the page says besides. */
+typedef struct lw_tally_about {
+    const char *title;         /* UTF-8; NULL = "Campaign"                                    */
+    const char *note;          /* how it ended, one sentence; NULL = none                     */
+    lw_campaign_counts counts;
+    uint64_t total;            /* rows of the list; 0 = not known                             */
+    double seconds;
+    int64_t unix_s;            /* when it ended                                               */
+} lw_tally_about;
+
+/**
+ * lw_tally_page - one HTML page: numbers, rate over time, domains, refusals, latencies
+ *
+ * Complete in itself: no scripts, nothing is fetched; charts are SVG.  @write gets the octets; a
+ * negative result ends the call with it.
+ */
+LW_API LW_MUST_USE lw_code lw_tally_page(const lw_tally *t, const lw_tally_about *about,
+                                         lw_code (*write)(void *ctx, const char *p, size_t n),
+                                         void *ctx);
 
 #ifdef __cplusplus
 }

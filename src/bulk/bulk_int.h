@@ -6,7 +6,10 @@
  *   seen.c       which addresses were there already, in a few octets each
  *   journal.c    what was offered and what became of it, on disk
  *   journal_read.c  the same after a crash
- *   template.c, template_render.c, csv.c: see letterwing/bulk.h
+ *   template.c, template_render.c, csv.c, mailing.c: see letterwing/bulk.h
+ *   campaign.c   the loop: rows out, answers in
+ *   campaign_rows.c  which row is next, and whether it may be sent
+ *   campaign_answers.c  what became of it; what is tried again
  */
 #ifndef LW_BULK_BULK_INT_H
 #define LW_BULK_BULK_INT_H
@@ -54,6 +57,9 @@ void lw_seen_deinit(lw_seen *s);
 /** lw_seen_add - an address; *was_there: it (ASCII case aside) was added before, or, with a chance
  *  of n / 2^64 for the n-th, another one has the same hash.  LW_OK, LW_ENOMEM */
 LW_MUST_USE lw_code lw_seen_add(lw_seen *s, lw_span address, bool *was_there);
+
+/** lw_row_print - a hash of a row's values */
+uint64_t lw_row_print(const lw_row *row);
 
 /* ---- journal --------------------------------------------------------------------------------- */
 

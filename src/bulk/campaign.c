@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bulk/campaign.c - rows out, answers in
+ *
+ * The order that nothing is lost by: a batch of rows is written to the journal and synced, then
+ * handed to the pool; answers are written as they come, and synced with the next batch.
+ */
+#include "bulk/campaign_int.h"
+
+#include <sys/random.h>
+
+#define ROWS_A_STEP 10000 /* so that a step over rows that are done already ends */
+
+/* ---- out ---------------------------------------------------------------------------------------- */
+
+static lw_code
+fill_batch(lw_campaign *c)
+{
+    lw_code rc = LW_OK;
+
+    for (int n = 0; n < ROWS_A_STEP && rc >= 0 && rc != LW_DONE &&
+                    c->counts.in_flight + c->n_batch < c->opts.window; n++)
+        rc = lw_campaign_next_row(c);
+    return rc < 0 ? rc : LW_OK;
+}
+
+static lw_code
+journal_batch(lw_campaign *c)
+{
+    lw_error err;
+    lw_code rc;
+
+    if (c->journal == NULL || c->n_batch == 0)
+        return LW_OK;
+    /* offered and answered, for these and for all that is on its way */
+    rc = lw_journal_reserve(c->journal, 2 * c->n_batch + (size_t)c->counts.in_flight, &err);
+    if (rc < 0)
+        return lw_campaign_fail(c, rc, &err);
+    for (size_t i = 0; i < c->n_batch; i++) {
+        const lw_slot *s = c->batch[i];
+
+        rc = lw_journal_add(c->journal, s->number,
+                            (lw_entry){ .mark = LW_MARK_OFFERED, .print = (uint32_t)s->print,
+                                        .attempt = (unsigned char)s->attempt });
+        if (rc < 0)
+            return lw_campaign_fail(c, rc, NULL);
+    }
+    return (rc = lw_journal_sync(c->journal, &err)) < 0 ? lw_campaign_fail(c, rc, &err) : LW_OK;
+}
+
+/* the pool is gone (stopped, out of memory): the row is as it was */
+static lw_code
+not_taken(lw_campaign *c, lw_slot *s, lw_code rc, const lw_error *why)
+{
+    lw_completion done = { .tag = s };
+
+    c->counts.in_flight++;
+    if (rc != LW_ECANCELED)
+        lw_campaign_fail(c, rc, why);
+    c->is_stopped = true;
+    return lw_campaign_answer(c, &done);
+}
+
+static lw_code
+hand_over(lw_campaign *c, lw_slot *s)
+{
+    lw_error err = { .code = LW_OK };
+    lw_job job;
+    lw_code rc;
+
+    lw_job_init(&job);
+    job.message = s->message;
+    job.tag = s;
+    s->began_ns = lw_campaign_now_ns();
+    rc = lw_pool_submit(c->opts.pool, &job, NULL, &err);
+    if (rc == LW_OK) {
+        s->message = NULL;
+        c->counts.in_flight++;
+        return LW_OK;
+    }
+    if (rc == LW_ECANCELED || rc == LW_ENOMEM || rc == LW_AGAIN || rc == LW_EUSAGE)
+        return not_taken(c, s, rc == LW_AGAIN ? LW_ELIMIT : rc, &err);
+    return lw_campaign_refused(c, s, &err);
+}
+
+static lw_code
+hand_over_batch(lw_campaign *c)
+{
+    lw_code rc = LW_OK, one;
+
+    for (size_t i = 0; i < c->n_batch; i++)
+        if ((one = hand_over(c, c->batch[i])) < 0 && rc == LW_OK)
+            rc = one;
+    c->n_batch = 0;
+    return rc;
+}
+
+static void
+drop_batch(lw_campaign *c)
+{
+    for (size_t i = 0; i < c->n_batch; i++)
+        lw_slot_free(c, c->batch[i]);
+    c->n_batch = 0;
+}
+
+/* Rows leave in groups of half a window, so that a sync serves many. */
+static bool
+wants_rows(const lw_campaign *c)
+{
+    return !c->is_stopped && c->failed == LW_OK && c->counts.in_flight <= c->opts.window / 2;
+}
+
+static lw_code
+offer(lw_campaign *c)
+{
+    lw_code rc;
+
+    if (!wants_rows(c))
+        return LW_OK;
+    rc = fill_batch(c);
+    if (rc < 0 || journal_batch(c) < 0) {
+        drop_batch(c); /* nothing of it has left */
+        return c->failed;
+    }
+    return hand_over_batch(c);
+}
+
+/* ---- in -------------------------------------------------------------------------------------------- */
+
+static lw_code
+take_answers(lw_campaign *c, uint64_t timeout_ms)
+{
+    lw_completion done;
+    lw_error err;
+    lw_code rc = LW_OK;
+
+    while (rc >= 0 && lw_pool_next(c->opts.pool, timeout_ms, &done) == LW_OK) {
+        rc = lw_campaign_answer(c, &done);
+        lw_report_free(done.report);
+        timeout_ms = 0;
+    }
+    if (c->journal != NULL && lw_journal_write(c->journal, &err) < 0)
+        return lw_campaign_fail(c, LW_EOUTPUT, &err);
+    return rc;
+}
+
+static bool
+is_over(const lw_campaign *c)
+{
+    bool has_more = !c->is_stopped && c->failed == LW_OK &&
+                    (c->counts.waiting > 0 ||
+                     (!c->rows_ended && (c->opts.limit == 0 || c->n_offered < c->opts.limit)));
+
+    return c->counts.in_flight == 0 && c->n_batch == 0 && !has_more;
+}
+
+static uint64_t
+patience(const lw_campaign *c, uint64_t timeout_ms)
+{
+    uint64_t now = lw_campaign_now_ns() / 1000000, due = lw_campaign_next_due(c);
+
+    if (c->is_stopped || c->failed < 0 || due == UINT64_MAX)
+        return timeout_ms;
+    return due <= now ? 0 : due - now < timeout_ms ? due - now : timeout_ms;
+}
+
+lw_code
+lw_campaign_step(lw_campaign *c, uint64_t timeout_ms, lw_error *err)
+{
+    (void)offer(c);
+    if (!is_over(c)) {
+        bool may_wait = c->counts.in_flight > 0 || c->counts.waiting > 0;
+
+        (void)take_answers(c, may_wait ? patience(c, timeout_ms) : 0);
+    }
+    if (!is_over(c))
+        return LW_OK;
+    lw_campaign_give_up(c);
+    if (c->failed == LW_OK)
+        return LW_DONE;
+    if (err != NULL)
+        *err = c->failure;
+    return c->failed;
+}
+
+void
+lw_campaign_stop(lw_campaign *c)
+{
+    c->is_stopped = true;
+}
+
+lw_campaign_counts
+lw_campaign_count(const lw_campaign *c)
+{
+    return c->counts;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+static lw_code
+open_journal(lw_campaign *c, lw_error *err)
+{
+    lw_identity who;
+
+    if (c->opts.journal == NULL)
+        return LW_OK;
+    lw_mailing_identity(c->opts.mailing, who.mail);
+    memcpy(who.list, c->opts.list, sizeof who.list);
+    return lw_journal_open(c->opts.journal, &who, &c->alloc, &c->journal, err);
+}
+
+static lw_code
+set_up(lw_campaign *c, lw_error *err)
+{
+    lw_sip_key key;
+
+    for (size_t i = 0; i < c->opts.n_retries; i++)
+        c->retry_ms[i] = c->opts.retry_ms[i];
+    if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "campaign: no randomness");
+    lw_seen_init(&c->seen, &c->alloc, key);
+    c->batch = lw_zalloc_array(&c->alloc, c->opts.window, sizeof *c->batch);
+    if (c->batch == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "campaign: out of memory");
+    return open_journal(c, err);
+}
+
+lw_code
+lw_campaign_new(const lw_campaign_opts *opts, lw_campaign **out, lw_error *err)
+{
+    const lw_alloc *alloc = lw_alloc_or_default(opts == NULL ? NULL : opts->alloc);
+    lw_campaign *c;
+    lw_code rc;
+
+    *out = NULL;
+    if (opts == NULL || opts->rows.next == NULL || opts->mailing == NULL || opts->pool == NULL ||
+        opts->n_retries > LW_CAMPAIGN_RETRIES || opts->window > 1000000)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "campaign: options are out of range");
+    if ((c = lw_zalloc(alloc, sizeof *c)) == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "campaign: out of memory");
+    c->alloc = *alloc;
+    c->opts = *opts;
+    if (c->opts.window == 0)
+        c->opts.window = LW_CAMPAIGN_WINDOW;
+    if ((rc = set_up(c, err)) < 0) {
+        lw_campaign_free(c, NULL);
+        return rc;
+    }
+    *out = c;
+    return LW_OK;
+}
+
+lw_code
+lw_campaign_free(lw_campaign *c, lw_error *err)
+{
+    lw_code rc;
+
+    if (c == NULL)
+        return LW_OK;
+    lw_alloc alloc = c->alloc;
+    if (c->counts.in_flight > 0)
+        lw_pool_stop(c->opts.pool);
+    while (c->counts.in_flight > 0 && take_answers(c, LW_FOREVER) >= LW_OK)
+        continue;
+    lw_campaign_give_up(c);
+    drop_batch(c);
+    rc = lw_journal_close(c->journal, err);
+    lw_seen_deinit(&c->seen);
+    lw_release(&alloc, c->batch);
+    lw_release(&alloc, c);
+    return rc;
+}

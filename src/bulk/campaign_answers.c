@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bulk/campaign_answers.c - what became of a row: the journal, who is told, and what is tried
+ * again
+ */
+#include "bulk/campaign_int.h"
+
+void
+lw_campaign_tell(lw_campaign *c, const lw_row_event *ev)
+{
+    if (c->opts.tell != NULL)
+        c->opts.tell(c->opts.ctx, ev);
+}
+
+lw_code
+lw_campaign_fail(lw_campaign *c, lw_code code, const lw_error *why)
+{
+    if (c->failed == LW_OK) {
+        c->failed = code;
+        if (why != NULL)
+            c->failure = *why;
+        else
+            lw_fail(&c->failure, code, LW_STAGE_NONE, "campaign: %s", lw_code_text(code));
+    }
+    return code;
+}
+
+/* ---- what waits to be tried again ------------------------------------------------------------- */
+
+static void
+put(lw_campaign *c, lw_slot *s, uint64_t pause_ms)
+{
+    lw_slots *q = &c->queues[s->attempt - 1];
+
+    s->due_ms = lw_campaign_now_ns() / 1000000 + pause_ms;
+    s->next = NULL;
+    if (q->last == NULL)
+        q->first = s;
+    else
+        q->last->next = s;
+    q->last = s;
+    c->waiting_bytes += s->bytes;
+    c->counts.waiting++;
+}
+
+static lw_slot *
+take_first(lw_campaign *c, lw_slots *q)
+{
+    lw_slot *s = q->first;
+
+    q->first = s->next;
+    if (q->first == NULL)
+        q->last = NULL;
+    c->waiting_bytes -= s->bytes;
+    c->counts.waiting--;
+    return s;
+}
+
+lw_slot *
+lw_campaign_due(lw_campaign *c, uint64_t now_ms)
+{
+    for (size_t i = 0; i < c->opts.n_retries; i++) {
+        if (c->queues[i].first != NULL && c->queues[i].first->due_ms <= now_ms) {
+            lw_slot *s = take_first(c, &c->queues[i]);
+
+            s->attempt++;
+            return s;
+        }
+    }
+    return NULL;
+}
+
+uint64_t
+lw_campaign_next_due(const lw_campaign *c)
+{
+    uint64_t due = UINT64_MAX;
+
+    for (size_t i = 0; i < c->opts.n_retries; i++)
+        if (c->queues[i].first != NULL && c->queues[i].first->due_ms < due)
+            due = c->queues[i].first->due_ms;
+    return due;
+}
+
+void
+lw_campaign_give_up(lw_campaign *c)
+{
+    for (size_t i = 0; i < LW_CAMPAIGN_RETRIES; i++) {
+        while (c->queues[i].first != NULL) {
+            lw_slot *s = take_first(c, &c->queues[i]);
+
+            c->counts.deferred++;
+            lw_campaign_tell(c, &(lw_row_event){
+                .fate = LW_FATE_SENT, .row = s->number, .line = s->line, .address = s->address,
+                .outcome = LW_OUTCOME_DEFERRED, .attempt = s->attempt,
+                .text = "the run ended before it was tried again" });
+            lw_slot_free(c, s);
+        }
+    }
+}
+
+static bool
+may_try_again(const lw_campaign *c, const lw_slot *s, lw_outcome outcome)
+{
+    size_t max = c->opts.max_retry_bytes > 0 ? c->opts.max_retry_bytes : LW_CAMPAIGN_RETRY_BYTES;
+
+    return (outcome == LW_OUTCOME_DEFERRED || outcome == LW_OUTCOME_UNSENT) && !c->is_stopped &&
+           c->failed == LW_OK && s->attempt <= c->opts.n_retries &&
+           c->waiting_bytes + s->bytes <= max;
+}
+
+/* ---- answers -------------------------------------------------------------------------------------- */
+
+static lw_mark
+mark_of(lw_outcome outcome)
+{
+    switch (outcome) {
+    case LW_OUTCOME_ACCEPTED: return LW_MARK_ACCEPTED;
+    case LW_OUTCOME_REJECTED: return LW_MARK_REJECTED;
+    case LW_OUTCOME_DEFERRED: return LW_MARK_DEFERRED;
+    case LW_OUTCOME_UNSENT:
+    case LW_OUTCOME_PENDING: return LW_MARK_UNSENT;
+    case LW_OUTCOME_UNCERTAIN: return LW_MARK_UNCERTAIN;
+    }
+    return LW_MARK_UNCERTAIN;
+}
+
+static void
+count(lw_campaign *c, lw_outcome outcome)
+{
+    uint64_t *n[] = { [LW_OUTCOME_PENDING] = &c->counts.unsent,
+                      [LW_OUTCOME_ACCEPTED] = &c->counts.accepted,
+                      [LW_OUTCOME_REJECTED] = &c->counts.rejected,
+                      [LW_OUTCOME_DEFERRED] = &c->counts.deferred,
+                      [LW_OUTCOME_UNSENT] = &c->counts.unsent,
+                      [LW_OUTCOME_UNCERTAIN] = &c->counts.uncertain };
+
+    ++*n[outcome];
+}
+
+static lw_code
+note(lw_campaign *c, const lw_slot *s, lw_mark mark, int code)
+{
+    lw_entry e = { .mark = (unsigned char)mark, .print = (uint32_t)s->print,
+                   .code = (uint16_t)code, .attempt = (unsigned char)s->attempt };
+    lw_code rc = c->journal == NULL ? LW_OK : lw_journal_add(c->journal, s->number, e);
+
+    return rc < 0 ? lw_campaign_fail(c, rc, NULL) : LW_OK;
+}
+
+/* Failures that the next row will meet as well. */
+static bool
+is_everybodys(lw_code code)
+{
+    return code == LW_EAUTH || code == LW_ECONFIG || code == LW_ETLS || code == LW_EHOST ||
+           code == LW_ECAPABILITY || code == LW_EUSAGE;
+}
+
+/* Nothing of this row left.  Once, that is a lost connection; for a whole window in a row, or for
+ * one row as often as rows are tried, it is the server. */
+static void
+judge_server(lw_campaign *c, const lw_slot *s, lw_outcome outcome, const lw_error *why)
+{
+    if (outcome != LW_OUTCOME_UNSENT) {
+        c->n_unsent_in_row = 0;
+        return;
+    }
+    c->n_unsent_in_row++;
+    if (c->is_stopped || why == NULL || why->code == LW_ECANCELED)
+        return;
+    if (is_everybodys(why->code) || s->attempt > c->opts.n_retries)
+        lw_campaign_fail(c, why->code, why);
+}
+
+static lw_code
+settle(lw_campaign *c, lw_slot *s, lw_row_event *ev, const lw_error *why)
+{
+    lw_code rc = note(c, s, mark_of(ev->outcome), ev->code);
+    bool again;
+
+    judge_server(c, s, ev->outcome, why);
+    again = may_try_again(c, s, ev->outcome);
+    ev->fate = again ? LW_FATE_RETRY : LW_FATE_SENT;
+    lw_campaign_tell(c, ev);
+    if (again) {
+        put(c, s, c->retry_ms[s->attempt - 1]);
+    } else {
+        count(c, ev->outcome);
+        lw_slot_free(c, s);
+    }
+    return rc;
+}
+
+lw_code
+lw_campaign_answer(lw_campaign *c, const lw_completion *done)
+{
+    lw_slot *s = done->tag;
+    const lw_result *r = done->report == NULL ? NULL : lw_report_result(done->report, 0);
+    const lw_error *why = done->report == NULL ? NULL : lw_report_error(done->report);
+    lw_row_event ev = {
+        .row = s->number, .line = s->line, .address = s->address, .attempt = s->attempt,
+        .outcome = r == NULL ? LW_OUTCOME_UNSENT : r->outcome,
+        .code = r == NULL ? 0 : r->code,
+        .text = r == NULL || r->text == NULL ? "" : r->text,
+        .seconds = (double)(lw_campaign_now_ns() - s->began_ns) / 1e9,
+    };
+
+    if (r != NULL)
+        ev.enhanced = r->enhanced;
+    c->counts.in_flight--;
+    return settle(c, s, &ev, why);
+}
+
+lw_code
+lw_campaign_refused(lw_campaign *c, lw_slot *s, const lw_error *why)
+{
+    lw_code rc = note(c, s, LW_MARK_UNSENT, 0);
+
+    c->counts.bad++;
+    lw_campaign_tell(c, &(lw_row_event){ .fate = LW_FATE_BAD, .row = s->number, .line = s->line,
+                                         .address = s->address, .text = why->text });
+    if (c->opts.is_strict)
+        lw_campaign_fail(c, why->code, why);
+    lw_slot_free(c, s);
+    return rc;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bulk/campaign_rows.c - which row is next: what the journal says of it, whether its address was
+ * there, and its message
+ */
+#include "bulk/campaign_int.h"
+
+#include <time.h>
+
+uint64_t
+lw_campaign_now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- slots ---------------------------------------------------------------------------------- */
+
+lw_row
+lw_slot_row(const lw_slot *s)
+{
+    return (lw_row){ .number = s->number, .line = s->line, .values = s->values, .n = s->n_values };
+}
+
+void
+lw_slot_free(lw_campaign *c, lw_slot *s)
+{
+    if (s == NULL)
+        return;
+    lw_message_free(s->message);
+    lw_release(&c->alloc, s);
+}
+
+/* slot, array and octets in one block */
+static lw_slot *
+make_slot(lw_campaign *c, const lw_row *row)
+{
+    size_t bytes = sizeof(lw_slot) + row->n * sizeof(lw_span);
+    lw_slot *s;
+    char *p;
+
+    for (size_t i = 0; i < row->n; i++)
+        if (!lw_add_size(&bytes, bytes, row->values[i].len))
+            return NULL;
+    if ((s = lw_malloc(&c->alloc, bytes)) == NULL)
+        return NULL;
+    *s = (lw_slot){ .number = row->number, .line = row->line, .attempt = 1, .bytes = bytes,
+                    .values = (lw_span *)(s + 1), .n_values = row->n };
+    p = (char *)(s->values + row->n);
+    for (size_t i = 0; i < row->n; i++) {
+        s->values[i] = (lw_span){ p, row->values[i].len };
+        if (row->values[i].len > 0)
+            memcpy(p, row->values[i].ptr, row->values[i].len);
+        p += row->values[i].len;
+    }
+    s->print = lw_row_print(row);
+    return s;
+}
+
+/* ---- rows that are not sent -------------------------------------------------------------------- */
+
+static lw_code
+bad(lw_campaign *c, const lw_row *row, lw_span address, const lw_error *why)
+{
+    lw_error err;
+
+    c->counts.bad++;
+    lw_campaign_tell(c, &(lw_row_event){ .fate = LW_FATE_BAD, .row = row->number, .line = row->line,
+                                         .address = address, .text = why->text });
+    if (!c->opts.is_strict)
+        return LW_AGAIN;
+    lw_fail(&err, why->code, LW_STAGE_COMPOSE, "row %llu (line %llu): %s",
+            (unsigned long long)row->number, (unsigned long long)row->line, why->text);
+    return lw_campaign_fail(c, why->code, &err);
+}
+
+static void
+known(lw_campaign *c, const lw_row *row, lw_span address, lw_fate fate, const lw_entry *e)
+{
+    bool is_accepted = e->mark == LW_MARK_ACCEPTED, is_done = fate == LW_FATE_DONE;
+
+    c->counts.done_before += is_done;
+    c->counts.uncertain_before += !is_done;
+    lw_campaign_tell(c, &(lw_row_event){
+        .fate = fate, .row = row->number, .line = row->line, .address = address, .code = e->code,
+        .outcome = is_accepted ? LW_OUTCOME_ACCEPTED
+                               : is_done ? LW_OUTCOME_REJECTED : LW_OUTCOME_UNCERTAIN,
+        .attempt = e->attempt,
+        .text = is_done ? "an earlier run got this answer"
+                        : "an earlier run ended while it was on its way: it may have been accepted" });
+}
+
+/* What the journal says.  LW_OK: it may be sent; LW_AGAIN: not; LW_ECONFIG: another list. */
+static lw_code
+ask_journal(lw_campaign *c, const lw_row *row, lw_span address)
+{
+    lw_entry e = lw_journal_row(c->journal, row->number);
+    lw_error err;
+
+    if (e.mark == LW_MARK_NONE)
+        return LW_OK;
+    if (e.print != (uint32_t)lw_row_print(row)) {
+        lw_fail(&err, LW_ECONFIG, LW_STAGE_NONE, "journal %s: row %llu of the list is not the row "
+                "that it knows: it belongs to another list, or the list was changed",
+                c->opts.journal, (unsigned long long)row->number);
+        return lw_campaign_fail(c, LW_ECONFIG, &err);
+    }
+    if (e.mark == LW_MARK_ACCEPTED || e.mark == LW_MARK_REJECTED) {
+        known(c, row, address, LW_FATE_DONE, &e);
+        return LW_AGAIN;
+    }
+    if ((e.mark == LW_MARK_OFFERED || e.mark == LW_MARK_UNCERTAIN) && !c->opts.resend_uncertain) {
+        known(c, row, address, LW_FATE_UNCERTAIN, &e);
+        return LW_AGAIN;
+    }
+    return LW_OK;
+}
+
+static lw_code
+is_new(lw_campaign *c, const lw_row *row, lw_span address)
+{
+    bool was_there;
+    lw_code rc;
+
+    if (c->opts.keep_duplicates || address.len == 0)
+        return LW_OK;
+    if ((rc = lw_seen_add(&c->seen, address, &was_there)) < 0)
+        return lw_campaign_fail(c, rc, NULL);
+    if (!was_there)
+        return LW_OK;
+    c->counts.duplicates++;
+    lw_campaign_tell(c, &(lw_row_event){ .fate = LW_FATE_DUPLICATE, .row = row->number,
+                                         .line = row->line, .address = address,
+                                         .text = "its address stands in an earlier row" });
+    return LW_AGAIN;
+}
+
+/* ---- the next one ---------------------------------------------------------------------------------- */
+
+/* the message of a slot into the batch; LW_AGAIN: the row is bad */
+static lw_code
+compose(lw_campaign *c, lw_slot *s)
+{
+    lw_row row = lw_slot_row(s);
+    lw_error err;
+    lw_code rc = lw_mailing_compose(c->opts.mailing, &row, &s->message, &err);
+
+    if (rc == LW_ENOMEM) {
+        lw_slot_free(c, s);
+        return lw_campaign_fail(c, rc, &err);
+    }
+    if (rc < 0) {
+        rc = bad(c, &row, s->address, &err);
+        lw_slot_free(c, s);
+        return rc;
+    }
+    c->batch[c->n_batch++] = s;
+    return LW_OK;
+}
+
+static lw_code
+take_row(lw_campaign *c, const lw_row *row)
+{
+    lw_span address = lw_mailing_address(c->opts.mailing, row);
+    lw_slot *s;
+    lw_code rc;
+
+    if ((rc = is_new(c, row, address)) != LW_OK || (rc = ask_journal(c, row, address)) != LW_OK)
+        return rc;
+    if ((s = make_slot(c, row)) == NULL)
+        return lw_campaign_fail(c, LW_ENOMEM, NULL);
+    lw_row own = lw_slot_row(s);
+    s->address = lw_mailing_address(c->opts.mailing, &own);
+    c->n_offered++;
+    return compose(c, s);
+}
+
+static lw_code
+read_row(lw_campaign *c)
+{
+    lw_error err = { .code = LW_OK };
+    lw_row row;
+    lw_code rc = c->opts.rows.next(c->opts.rows.ctx, &row, &err);
+
+    if (rc == LW_DONE) {
+        c->rows_ended = true;
+        return LW_DONE;
+    }
+    if (rc < 0 && rc != LW_EMESSAGE)
+        return lw_campaign_fail(c, rc, &err);
+    c->counts.rows++;
+    if (rc == LW_EMESSAGE)
+        return bad(c, &row, LW_NO_SPAN, &err);
+    if (row.number > LW_JOURNAL_MAX_ROW || row.number == 0) {
+        lw_fail(&err, LW_ELIMIT, LW_STAGE_COMPOSE, "the list has more rows than a journal can count");
+        return lw_campaign_fail(c, LW_ELIMIT, &err);
+    }
+    return take_row(c, &row);
+}
+
+lw_code
+lw_campaign_next_row(lw_campaign *c)
+{
+    lw_slot *due = lw_campaign_due(c, lw_campaign_now_ns() / 1000000);
+
+    if (due != NULL)
+        return compose(c, due);
+    if (c->rows_ended || (c->opts.limit > 0 && c->n_offered >= c->opts.limit))
+        return LW_DONE;
+    return read_row(c);
+}
