@@ -2,7 +2,7 @@
 # bash completion of letterwing(1): commands, and the options that --help of a command shows
 _letterwing() {
     local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]-}
-    local commands='send probe talk sink lint bounce dkim sendmail help version'
+    local commands='send bulk probe talk sink lint bounce dkim sendmail help version'
     if [ "$COMP_CWORD" -eq 1 ] || [ "$command" = help ]; then
         COMPREPLY=($(compgen -W "$commands" -- "$cur"))
     elif [ "${cur:0:1}" = - ]; then

@@ -32,6 +32,7 @@ typedef enum cli_kind {
     CLI_LIST,    /* cli_list: all of them                                                  */
     CLI_URLS,    /* cli_list: all of them; passwords are overwritten in the process list   */
     CLI_NUMBER,  /* uint64_t: 1 or more                                                    */
+    CLI_MAYBE_NUMBER, /* the same, 1 where no =N follows                                    */
     CLI_SECONDS, /* uint64_t: milliseconds, given as seconds, 0.001 or more                */
     CLI_END
 } cli_kind;
@@ -72,6 +73,7 @@ int cli_dkim(int argc, char **argv);
 int cli_sendmail(int argc, char **argv);
 int cli_bounce(int argc, char **argv);
 int cli_lint(int argc, char **argv);
+int cli_bulk(int argc, char **argv);
 
 /** cli_parse - fill the command's struct; positional gets what is no option.  CLI_GO_ON, or the
  *  exit code: EX_OK after --help, EX_USAGE after a sentence */

@@ -30,7 +30,8 @@ print_option(const cli_option *o)
     }
     n = snprintf(left, sizeof left, "  %s%c%s--%s%s%s", o->letter ? "-" : " ",
                  o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-                 o->arg && o->kind != CLI_MAYBE ? " " : "", o->arg ? o->arg : "");
+                 o->arg && o->kind != CLI_MAYBE && o->kind != CLI_MAYBE_NUMBER ? " " : "",
+                 o->arg ? o->arg : "");
     printf("%s", left);
     if (n + 2 > HELP_COLUMN)
         printf("\n%*s", HELP_COLUMN, "");

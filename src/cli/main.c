@@ -10,6 +10,7 @@ static int version(int argc, char **argv);
 
 static const cli_command commands[] = {
     { "send", cli_send, "compose and send one message" },
+    { "bulk", cli_bulk, "send a message to everybody in a list" },
     { "probe", cli_probe, "show what a server offers" },
     { "talk", cli_talk, "speak SMTP by hand, or from a script" },
     { "sink", cli_sink, "accept mail and show it: a server for tests" },

@@ -127,10 +127,13 @@ cli_check_word(const char *option, const char *value)
     return CLI_GO_ON;
 }
 
-static bool
-takes_value(const cli_option *o)
+/* what getopt_long calls it */
+static int
+argument_of(const cli_option *o)
 {
-    return o->kind != CLI_MAYBE && o->kind != CLI_FLAG && o->kind != CLI_COUNT;
+    if (o->kind == CLI_MAYBE || o->kind == CLI_MAYBE_NUMBER)
+        return optional_argument;
+    return o->kind == CLI_FLAG || o->kind == CLI_COUNT ? no_argument : required_argument;
 }
 
 /* digits with at most three decimals, as thousandths; no locale */
@@ -199,6 +202,12 @@ store(const cli_page *page, const cli_option *o, void *target, char *value)
     case CLI_URLS:
         cli_list_add(slot, cli_hide_url_password(value));
         return CLI_GO_ON;
+    case CLI_MAYBE_NUMBER:
+        if (value == NULL) {
+            *(uint64_t *) slot = 1;
+            return CLI_GO_ON;
+        }
+        /* fall through */
     case CLI_NUMBER:
         if (!parse_milli(value, &milli) || strchr(value, '.') != NULL)
             return bad_value(page, o, value, "a whole number above 0");
@@ -260,13 +269,12 @@ make_tables(const cli_page *page, getopt_tables *t)
         if (o->kind == CLI_HEADING || n >= MAX_OPTIONS)
             continue;
         t->longs[n++] = (struct option){ o->name,
-                                         takes_value(o) ? required_argument
-                                         : o->kind == CLI_MAYBE ? optional_argument : no_argument,
+                                         argument_of(o),
                                          NULL, HELP_VALUE + 1 + (int) (o - page->options) };
         if (o->letter == 0)
             continue;
         t->shorts[s++] = o->letter;
-        if (takes_value(o))
+        if (argument_of(o) == required_argument)
             t->shorts[s++] = ':';
     }
     t->longs[n] = (struct option){ "help", no_argument, NULL, HELP_VALUE };

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/bulk_out.c - what bulk writes to files: failures, dry runs and samples, the report */
+#include "cli/bulk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- failures ------------------------------------------------------------------------------------ */
+
+static int
+cannot_write(const char *what, const char *path)
+{
+    char why[128];
+
+    return cli_error(EX_CANTCREAT, "bulk: --%s %s cannot be written: %s", what, path,
+                     strerror_r(errno, why, sizeof why));
+}
+
+/* With a journal a run continues, and so does its failures file. */
+int
+cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
+{
+    f->failures_path = a->failures;
+    f->report_path = a->report;
+    if (a->failures != NULL) {
+        f->failures = fopen(a->failures, a->journal != NULL ? "ae" : "we");
+        if (f->failures == NULL)
+            return cannot_write("failures", a->failures);
+        if (ftell(f->failures) == 0)
+            fprintf(f->failures, "row,line,address,outcome,code,enhanced,reason\r\n");
+        if (fflush(f->failures) != 0)
+            return cannot_write("failures", a->failures);
+    }
+    if (a->report != NULL && (f->report = fopen(a->report, "we")) == NULL)
+        return cannot_write("report", a->report);
+    return CLI_GO_ON;
+}
+
+static void
+put_field(FILE *f, lw_span text)
+{
+    putc('"', f);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"')
+            putc('"', f);
+        putc(text.ptr[i], f);
+    }
+    putc('"', f);
+}
+
+static const char *
+outcome_of(const lw_row_event *ev)
+{
+    switch (ev->fate) {
+    case LW_FATE_BAD: return "bad";
+    case LW_FATE_DUPLICATE: return "duplicate";
+    case LW_FATE_UNCERTAIN: return "uncertain";
+    case LW_FATE_SENT:
+    case LW_FATE_RETRY:
+    case LW_FATE_DONE: break;
+    }
+    return lw_outcome_name(ev->outcome);
+}
+
+/* written at once: a killed process does not lose it */
+void
+cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev)
+{
+    char enhanced[32] = "", code[16] = "";
+
+    if (f->failures == NULL || ev->fate == LW_FATE_DONE || ev->fate == LW_FATE_RETRY ||
+        (ev->fate == LW_FATE_SENT && ev->outcome == LW_OUTCOME_ACCEPTED))
+        return;
+    if (ev->code > 0)
+        snprintf(code, sizeof code, "%d", ev->code);
+    if (ev->enhanced.klass > 0)
+        snprintf(enhanced, sizeof enhanced, "%u.%u.%u", ev->enhanced.klass, ev->enhanced.subject,
+                 ev->enhanced.detail);
+    fprintf(f->failures, "%llu,%llu,", (unsigned long long) ev->row, (unsigned long long) ev->line);
+    put_field(f->failures, ev->address);
+    fprintf(f->failures, ",%s,%s,%s,", outcome_of(ev), code, enhanced);
+    put_field(f->failures, (lw_span){ ev->text, strlen(ev->text) });
+    fputs("\r\n", f->failures);
+    if (fflush(f->failures) != 0)
+        f->has_failed = true;
+}
+
+/* ---- the report -------------------------------------------------------------------------------------- */
+
+static lw_code
+write_report(void *ctx, const char *p, size_t n)
+{
+    return fwrite(p, 1, n, ctx) == n ? LW_OK : LW_EOUTPUT;
+}
+
+void
+cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *about)
+{
+    if (f->report != NULL && lw_tally_page(t, about, write_report, f->report) < 0)
+        f->has_failed = true;
+}
+
+int
+cli_bulk_files_close(cli_bulk_files *f, int code)
+{
+    bool failed = f->has_failed;
+
+    if (f->failures != NULL && fclose(f->failures) != 0)
+        failed = true;
+    if (f->report != NULL && fclose(f->report) != 0)
+        failed = true;
+    f->failures = f->report = NULL;
+    if (failed)
+        cli_error(EX_IOERR, "bulk: the failures file or the report is not complete");
+    return failed && code == EX_OK ? EX_IOERR : code;
+}
+
+/* ---- without sending ------------------------------------------------------------------------------------ */
+
+typedef struct dry {
+    const cli_bulk_args *a;
+    uint64_t wanted, every, shown, good, bad;
+} dry;
+
+static lw_code
+write_to(void *ctx, const char *p, size_t n)
+{
+    return fwrite(p, 1, n, ctx) == n ? LW_OK : LW_EOUTPUT;
+}
+
+static int
+save(const dry *d, const lw_row *row, lw_message *m)
+{
+    char path[4096];
+    lw_error err;
+    FILE *f;
+    lw_code rc;
+
+    snprintf(path, sizeof path, "%s/row-%06llu.eml", d->a->save, (unsigned long long) row->number);
+    if ((f = fopen(path, "we")) == NULL)
+        return cannot_write("save", path);
+    rc = lw_message_write(m, write_to, f, &err);
+    if (fclose(f) != 0 || rc == LW_EOUTPUT)
+        return cannot_write("save", path);
+    return rc < 0 ? cli_error(lw_exit_code(&err), "bulk: row %llu: %s",
+                              (unsigned long long) row->number, err.text) : CLI_GO_ON;
+}
+
+static int
+show(const dry *d, const lw_row *row, lw_message *m)
+{
+    lw_error err;
+
+    if (d->a->save != NULL)
+        return save(d, row, m);
+    if (d->shown > 0)
+        printf("\r\n");
+    if (lw_message_write(m, write_to, stdout, &err) < 0)
+        return cli_error(lw_exit_code(&err), "bulk: row %llu: %s",
+                         (unsigned long long) row->number, err.text);
+    return CLI_GO_ON;
+}
+
+static void
+tell_bad(dry *d, const lw_row *row, const lw_error *err)
+{
+    if (++d->bad <= 10)
+        cli_error(0, "row %llu (line %llu): %s", (unsigned long long) row->number,
+                  (unsigned long long) row->line, err->text);
+    else if (d->bad == 11)
+        cli_error(0, "... further bad rows are counted only");
+}
+
+/* what reading the row said, and the row */
+static int
+one_row(dry *d, lw_mailing *mailing, lw_code rc, const lw_row *row, lw_error *err)
+{
+    lw_message *m = NULL;
+    int code = CLI_GO_ON;
+
+    if (rc == LW_OK)
+        rc = lw_mailing_compose(mailing, row, &m, err);
+    if (rc < 0) {
+        tell_bad(d, row, err);
+        return CLI_GO_ON;
+    }
+    if (d->shown < d->wanted && d->good % d->every == 0) {
+        code = show(d, row, m);
+        d->shown++;
+    }
+    d->good++;
+    lw_message_free(m);
+    return code;
+}
+
+int
+cli_bulk_dry_run(const cli_bulk_args *a, cli_rows *list, lw_mailing *mailing)
+{
+    dry d = { .a = a, .wanted = a->sample > 0 ? a->sample : a->dry_run, .every = 1 };
+    uint64_t total = cli_rows_total(list);
+    lw_rows rows = cli_rows_rows(list);
+    lw_error err = { .text = "" };
+    lw_row row;
+    lw_code rc;
+    int code = CLI_GO_ON;
+
+    if (a->save != NULL && mkdir(a->save, 0777) != 0 && errno != EEXIST)
+        return cannot_write("save", a->save);
+    if (a->sample > 0 && total > a->sample)
+        d.every = total / a->sample; /* from all over the list */
+    while (code == CLI_GO_ON && (a->limit == 0 || d.good + d.bad < a->limit) &&
+           ((rc = rows.next(rows.ctx, &row, &err)) == LW_OK || rc == LW_EMESSAGE))
+        code = one_row(&d, mailing, rc, &row, &err);
+    if (code != CLI_GO_ON)
+        return code;
+    if (!a->quiet)
+        cli_print(stderr, "letterwing: nothing was sent: %llu messages can be made, %llu rows are "
+                  "bad\n", (unsigned long long) d.good, (unsigned long long) d.bad);
+    return d.bad > 0 ? EX_DATAERR : EX_OK;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/bulk_show.c - what bulk shows: progress, the summary, JSON; and its exit code */
+#include "cli/bulk.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_EVERY_S 5.0
+#define TERMINAL_EVERY_S 0.2
+#define TOP 5
+
+static unsigned long long
+ull(uint64_t n)
+{
+    return n;
+}
+
+/* rows that have their end in this run */
+static uint64_t
+settled(const lw_campaign_counts *c)
+{
+    return c->accepted + c->rejected + c->deferred + c->unsent + c->uncertain + c->bad +
+           c->duplicates + c->done_before + c->uncertain_before;
+}
+
+uint64_t
+cli_bulk_unsent(const cli_bulk_state *s)
+{
+    uint64_t done = settled(&s->counts), all = s->total > s->counts.rows ? s->total : s->counts.rows;
+
+    return s->counts.unsent + (all > done ? all - done : 0);
+}
+
+/* ---- progress -------------------------------------------------------------------------------------- */
+
+static void
+time_left(const cli_bulk_state *s, char *dst, size_t cap)
+{
+    const lw_campaign_counts *c = &s->counts;
+    uint64_t sent = c->accepted + c->rejected + c->deferred + c->uncertain + c->unsent;
+    uint64_t done = settled(c);
+    double left;
+
+    dst[0] = '\0';
+    if (s->total <= done || sent == 0 || s->seconds < 1)
+        return;
+    left = (double) (s->total - done) * s->seconds / (double) sent;
+    if (left < 100)
+        snprintf(dst, cap, ", %.0f s left", left);
+    else if (left < 6000)
+        snprintf(dst, cap, ", %.0f min left", left / 60);
+    else
+        snprintf(dst, cap, ", %.1f h left", left / 3600);
+}
+
+static void
+progress_line(const cli_bulk_state *s, char *dst, size_t cap)
+{
+    const lw_campaign_counts *c = &s->counts;
+    char left[40], of[32] = "", waiting[48] = "";
+    double rate = s->seconds > 0 ? (double) (c->accepted + c->rejected) / s->seconds : 0;
+
+    time_left(s, left, sizeof left);
+    if (s->total > 0)
+        snprintf(of, sizeof of, "/%llu", ull(s->total));
+    if (c->waiting > 0)
+        snprintf(waiting, sizeof waiting, ", %llu wait to be tried again", ull(c->waiting));
+    snprintf(dst, cap, "%llu%s done, %.0f/s: %llu accepted, %llu rejected, %llu deferred, %llu "
+             "uncertain%s%s", ull(settled(c)), of, rate, ull(c->accepted), ull(c->rejected),
+             ull(c->deferred), ull(c->uncertain), waiting, left);
+}
+
+void
+cli_bulk_progress(cli_bulk_state *s, bool is_last)
+{
+    bool is_terminal = isatty(STDERR_FILENO);
+    char line[300];
+
+    if (s->args->quiet || s->args->connection.verbose > 0)
+        return;
+    if (!is_last && s->seconds - s->shown_at < (is_terminal ? TERMINAL_EVERY_S : LINE_EVERY_S))
+        return;
+    if (is_last && !is_terminal)
+        return; /* the summary says it */
+    s->shown_at = s->seconds;
+    progress_line(s, line, sizeof line);
+    cli_print(stderr, "%s", is_terminal ? "" : "letterwing: ");
+    if (is_terminal)
+        fputs("\r", stderr);
+    cli_print(stderr, "%s", line);
+    fputs(is_terminal ? "\x1b[K" : "\n", stderr);
+    s->has_line = is_terminal && !is_last;
+    if (is_terminal && is_last)
+        fputs("\n", stderr);
+    fflush(stderr);
+}
+
+/* ---- how it ended -------------------------------------------------------------------------------------- */
+
+static bool
+is_complete(const cli_bulk_state *s)
+{
+    const lw_campaign_counts *c = &s->counts;
+
+    return s->error.code == LW_OK && s->stops == 0 && cli_bulk_unsent(s) == 0 && c->deferred == 0;
+}
+
+void
+cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
+{
+    uint64_t uncertain = s->counts.uncertain + s->counts.uncertain_before;
+    const char *go_on = s->args->journal != NULL
+                            ? "run the same command again to continue"
+                            : "without --journal a further run begins with the first row";
+    int n = 0;
+
+    if (is_complete(s))
+        n = snprintf(dst, cap, "Every row of the list has been dealt with.");
+    else if (s->error.code != LW_OK)
+        n = snprintf(dst, cap, "It stopped: %s; %s.", s->error.text, go_on);
+    else if (s->stops > 0)
+        n = snprintf(dst, cap, "It was stopped; %s.", go_on);
+    else
+        n = snprintf(dst, cap, "Some rows were not sent or were deferred; %s.", go_on);
+    if (uncertain > 0 && n > 0 && (size_t) n < cap)
+        snprintf(dst + n, cap - (size_t) n, " %llu %s uncertain: no answer came after all of the "
+                 "message had left; they may have arrived, and are sent again only with "
+                 "--resend-uncertain.", ull(uncertain), uncertain == 1 ? "is" : "are");
+}
+
+static int
+exit_code(const cli_bulk_state *s)
+{
+    const lw_campaign_counts *c = &s->counts;
+    uint64_t later = c->deferred + c->uncertain + c->uncertain_before + cli_bulk_unsent(s);
+
+    if (s->error.code != LW_OK)
+        return lw_exit_code(&s->error);
+    if (s->stops > 0)
+        return EX_TEMPFAIL;
+    if (later == 0 && c->rejected == 0)
+        return c->bad > 0 ? EX_DATAERR : EX_OK;
+    if (c->accepted + c->done_before > 0)
+        return c->rejected > 0 || c->deferred > 0 ? EX_UNAVAILABLE : EX_TEMPFAIL;
+    return later == 0 ? EX_NOUSER : EX_TEMPFAIL;
+}
+
+/* ---- the summary ------------------------------------------------------------------------------------------- */
+
+static void
+print_counts(const cli_bulk_state *s)
+{
+    const lw_campaign_counts *c = &s->counts;
+    const struct {
+        const char *name;
+        uint64_t n;
+    } lines[] = {
+        { "accepted", c->accepted },   { "rejected", c->rejected },
+        { "deferred", c->deferred },   { "uncertain", c->uncertain + c->uncertain_before },
+        { "unsent", cli_bulk_unsent(s) }, { "bad rows", c->bad },
+        { "duplicates", c->duplicates }, { "done before", c->done_before },
+    };
+
+    for (size_t i = 0; i < CLI_COUNT_OF(lines); i++)
+        if (lines[i].n > 0 || i == 0)
+            printf("%-12s %10llu\n", lines[i].name, ull(lines[i].n));
+    printf("%-12s %10.1f", "seconds", s->seconds);
+    if (s->seconds > 0)
+        printf("  (%.0f messages a second)", (double) (c->accepted + c->rejected) / s->seconds);
+    printf("\n");
+}
+
+static void
+print_latency(const lw_tally *t)
+{
+    if (lw_tally_latency(t, 0.5) >= 0)
+        printf("answers      half within %.1f ms, 95%% within %.1f ms, 99%% within %.1f ms\n",
+               lw_tally_latency(t, 0.5) * 1e3, lw_tally_latency(t, 0.95) * 1e3,
+               lw_tally_latency(t, 0.99) * 1e3);
+}
+
+static void
+print_domains(const lw_tally *t)
+{
+    lw_tally_domain d[TOP];
+    size_t n = lw_tally_domains(t, d, TOP);
+
+    if (n < 2)
+        return;
+    printf("\nby domain      accepted   rejected   deferred\n");
+    for (size_t i = 0; i < n; i++)
+        cli_print(stdout, "%12llu %10llu %10llu  %s\n", ull(d[i].counts.n[LW_OUTCOME_ACCEPTED]),
+                  ull(d[i].counts.n[LW_OUTCOME_REJECTED]), ull(d[i].counts.n[LW_OUTCOME_DEFERRED]),
+                  d[i].name);
+}
+
+static void
+print_refusals(const lw_tally *t)
+{
+    lw_tally_refusal r[TOP];
+    size_t n = lw_tally_refusals(t, r, TOP);
+
+    if (n > 0)
+        printf("\nwhat was said where it was not accepted\n");
+    for (size_t i = 0; i < n; i++)
+        cli_print(stdout, "%10llu x %.0d %s\n", ull(r[i].n), r[i].code, r[i].text);
+}
+
+static json_t *
+latency_json(const lw_tally *t)
+{
+    if (lw_tally_latency(t, 0.5) < 0)
+        return json_null();
+    return json_pack("{s:f, s:f, s:f}", "p50", lw_tally_latency(t, 0.5), "p95",
+                     lw_tally_latency(t, 0.95), "p99", lw_tally_latency(t, 0.99));
+}
+
+static json_t *
+domains_json(const lw_tally *t)
+{
+    lw_tally_domain d[20];
+    size_t n = lw_tally_domains(t, d, CLI_COUNT_OF(d));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *one = json_pack("{s:o}", "domain", cli_json_text(d[i].name));
+
+        for (int k = LW_OUTCOME_ACCEPTED; k <= LW_OUTCOME_UNCERTAIN; k++)
+            json_object_set_new(one, lw_outcome_name((lw_outcome) k),
+                                json_integer((json_int_t) d[i].counts.n[k]));
+        json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static json_t *
+refusals_json(const lw_tally *t)
+{
+    lw_tally_refusal r[20];
+    size_t n = lw_tally_refusals(t, r, CLI_COUNT_OF(r));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:I, s:i, s:o}", "times", (json_int_t) r[i].n,
+                                              "code", r[i].code, "text", cli_json_text(r[i].text)));
+    return list;
+}
+
+static void
+print_json(const cli_bulk_state *s)
+{
+    const lw_campaign_counts *c = &s->counts;
+    json_int_t total = (json_int_t) (s->total > c->rows ? s->total : c->rows);
+
+    cli_json_write(stdout, json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}",
+        "total", total, "accepted", (json_int_t) c->accepted, "rejected", (json_int_t) c->rejected,
+        "deferred", (json_int_t) c->deferred, "unsent", (json_int_t) cli_bulk_unsent(s),
+        "uncertain", (json_int_t) (c->uncertain + c->uncertain_before),
+        "skipped", (json_int_t) (c->bad + c->duplicates + c->done_before),
+        "bad", (json_int_t) c->bad, "duplicates", (json_int_t) c->duplicates,
+        "done_before", (json_int_t) c->done_before, "seconds", s->seconds,
+        "latency", latency_json(s->tally), "domains", domains_json(s->tally),
+        "refusals", refusals_json(s->tally), "error", cli_json_error(&s->error)));
+}
+
+int
+cli_bulk_summary(cli_bulk_state *s)
+{
+    char note[LW_ERROR_TEXT_MAX + 400];
+    int code = exit_code(s);
+
+    if (s->args->json)
+        print_json(s);
+    if (!s->args->json && !s->args->quiet) {
+        print_counts(s);
+        print_latency(s->tally);
+        print_domains(s->tally);
+        print_refusals(s->tally);
+    }
+    cli_bulk_note(s, note, sizeof note);
+    if (code != EX_OK || s->counts.uncertain_before > 0)
+        cli_error(code, "bulk: %s", note);
+    return code;
+}

@@ -1,0 +1,434 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""tests/cli/test_bulk.py - letterwing bulk: lists, templates, journal; killed and run again"""
+import collections
+import csv
+import email
+import email.policy
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import harness
+from harness import LETTERWING, PATIENCE, Case, Peer, Sink, run, script
+
+KILLS = int(os.environ.get('LW_KILLS', '50'))
+
+
+class CountingSink:
+    """A sink that writes what it accepted into a file: counts are read while it runs."""
+
+    def __init__(self, folder, *args):
+        self.path = os.path.join(folder, 'sink.jsonl')
+        with open(self.path, 'wb') as out:
+            self.process = subprocess.Popen(
+                [LETTERWING, 'sink', '--json', '--listen', '127.0.0.1:0', *args], stdout=out,
+                stdin=subprocess.DEVNULL)
+        while not os.path.getsize(self.path):
+            assert self.process.poll() is None
+            os.sched_yield()
+        with open(self.path, encoding='utf-8') as f:
+            self.url = f'smtp://127.0.0.1:{json.loads(f.readline())["port"]}'
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+    def accepted(self):
+        """How often each address got a message; ends the sink."""
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        count = collections.Counter()
+        with open(self.path, encoding='utf-8') as f:
+            next(f)
+            for line in f:
+                for to in json.loads(line)['recipients']:
+                    count[to['address']] += 1
+        return count
+
+
+class Bulk(Case):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix='lw-bulk-')
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name, text=None):
+        path = os.path.join(self.folder.name, name)
+        if text is not None:
+            with open(path, 'wb') as f:
+                f.write(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def list(self, n, first=1):
+        rows = ''.join(f'user{i}@example{i % 3}.org,Name {i}\n' for i in range(first, first + n))
+        return self.path('people.csv', 'email,name\n' + rows)
+
+    def failures(self, path):
+        with open(path, encoding='utf-8', newline='') as f:
+            return list(csv.DictReader(f))
+
+
+BASIC = ['-f', 'Ann <ann@example.com>', '-s', 'Hello {{name}}', '--text', 'Dear {{name}}!\n']
+
+
+class Messages(Bulk):
+    def test_names_in_chinese_arrive_as_they_are(self):
+        people = self.path('p.csv', '\ufeffemail;name;vip\r\na@example.org;王小明;\r\n'
+                                    'b@example.org;"O\'Brien, ""Jo""";<gold>\r\n')
+        html = self.path('l.html', '<p>Dear {{name}}</p>\n{{#vip}}\n<b>{{vip}}</b>\n{{/vip}}\n')
+        with Sink() as sink:
+            got = run('bulk', '--via', sink.url, '--list', people, '-f', 'ann@example.com',
+                      '-s', '你好 {{name}}', '--html', '@' + html, '--to-name', '{{name}}', '--json')
+            self.assertEqual(got.code, 0, got)
+            mail = [email.message_from_bytes(m, policy=email.policy.default)
+                    for _, m in sink.messages()]
+        self.assertEqual(sorted(m['Subject'] for m in mail),
+                         ['你好 O\'Brien, "Jo"', '你好 王小明'])
+        for m in mail:
+            to = m['To'].addresses[0]
+            html = m.get_body(('html',)).get_content().replace('\r\n', '\n')
+            self.assertEqual(to.display_name, m['Subject'][3:])
+            if to.username == 'a':
+                self.assertEqual(html, '<p>Dear 王小明</p>\n')
+            else:
+                self.assertEqual(html, '<p>Dear O&#39;Brien, &quot;Jo&quot;</p>\n<b>&lt;gold&gt;</b>\n')
+
+    def test_same_row_same_message_id_other_row_another(self):
+        people = self.list(3)
+        ids = []
+        for _ in range(2):
+            got = run('bulk', '--list', people, *BASIC, '--dry-run=3')
+            self.assertEqual(got.code, 0, got)
+            ids.append([line for line in got.out.splitlines() if line.startswith('Message-ID')])
+        self.assertEqual(ids[0], ids[1])
+        self.assertEqual(len(set(ids[0])), 3)
+
+    def test_unsubscribe_verp_headers_and_attachments_of_each_row(self):
+        self.path('one.txt', 'first')
+        self.path('two.txt', 'second')
+        people = self.path('p.csv', 'email,file\nann+x@example.org,{0}/one.txt\n'
+                                    'b@example.net,{0}/two.txt\n'.format(self.folder.name))
+        with Sink() as sink:
+            got = run('bulk', '--via', sink.url, '--list', people, '-f', 'ann@example.com',
+                      '-s', 'Hi', '--text', 'x', '-a', '{{file}}', '-H', 'X-Row: {{email}}',
+                      '--unsubscribe', 'https://example.com/u?a={{email}}', '--verp',
+                      '--envelope-from', 'bounces@example.com')
+            self.assertEqual(got.code, 0, got)
+            messages = sink.messages()
+        for envelope, octets in messages:
+            m = email.message_from_bytes(octets, policy=email.policy.default)
+            is_ann = 'ann' in m['X-Row']
+            self.assertIn('bounces+ann+x=example.org@example.com' if is_ann
+                          else 'bounces+b=example.net@example.com', json.dumps(envelope))
+            self.assertEqual(m['List-Unsubscribe'], '<https://example.com/u?a=' + (
+                'ann%2Bx%40example.org>' if is_ann else 'b%40example.net>'))
+            self.assertEqual([a.get_content() for a in m.iter_attachments()],
+                             ['first' if is_ann else 'second'])
+
+    def test_ready_message_is_a_template(self):
+        eml = self.path('t.eml', 'From: Ann <ann@example.com>\r\nTo: {{name}} <{{email}}>\r\n'
+                        'Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= {{name}}\r\nX-Campaign: {{name}}\r\n'
+                        'Date: Mon, 1 Jan 2024 00:00:00 +0000\r\n'
+                        'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n'
+                        'Content-Type: text/plain; charset=iso-8859-1\r\n'
+                        'Content-Transfer-Encoding: quoted-printable\r\n\r\nGr=FC=DFe {{name}}\r\n'
+                        '--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\nPDF {{name}}\r\n--b--\r\n')
+        people = self.path('p.csv', 'email,name\na@example.org,李四\n')
+        with Sink() as sink:
+            got = run('bulk', '--via', sink.url, '--list', people, '--template', eml)
+            self.assertEqual(got.code, 0, got)
+            m = email.message_from_bytes(sink.one()[1], policy=email.policy.default)
+        self.assertEqual(m['Subject'], 'Grüße 李四')
+        self.assertEqual(m['X-Campaign'], '李四')
+        self.assertEqual(m['To'].addresses[0].display_name, '李四')
+        self.assertNotIn('2024', m['Date'])
+        self.assertEqual(m.get_body().get_content().strip(), 'Grüße 李四')
+        (pdf,) = m.iter_attachments()
+        self.assertEqual(pdf.get_content().strip(), b'PDF {{name}}')
+
+    def test_json_lines_from_standard_input(self):
+        lines = ('{"email":"a@example.org","name":"Zo\\u00eb","n":3,"ok":true,"no":null}\n\n'
+                 '{"email":"b@example.org","name":"B","n":1.5,"ok":false}\n[1]\n{"email":\n'
+                 '{"email":"c@example.org","name":["x"],"n":1}\n')
+        failed = self.path('f.csv')
+        with Sink() as sink:
+            got = run('bulk', '--via', sink.url, '--list', '-', '--format', 'jsonl', '-f', 'a@b.example',
+                      '-s', '{{name}} {{n}}{{#ok}} ok{{/ok}}{{^no}} none{{/no}}', '--text', 'x',
+                      '--json', '--failures', failed, stdin=lines)
+            subjects = sorted(email.message_from_bytes(m, policy=email.policy.default)['Subject']
+                              for _, m in sink.messages())
+        self.assertEqual(subjects, ['B 1.5 none', 'Zoë 3 ok none'])
+        self.assertEqual(got.code, 65, got)
+        self.assertEqual((got.json['accepted'], got.json['bad']), (2, 3))
+        self.assertEqual([(f['row'], f['line']) for f in self.failures(failed)],
+                         [('3', '4'), ('4', '5'), ('5', '6')])
+
+    def test_signed_messages_verify(self):
+        key = self.path('k.pem')
+        self.assertEqual(run('dkim', 'keygen', '--type', 'ed25519', key).code, 0)
+        got = run('bulk', '--list', self.list(2), *BASIC, '--dkim', f'example.com:s:{key}',
+                  '--sample', '2', '--save', self.path('mail'))
+        self.assertEqual(got.code, 0, got)
+        for name in os.listdir(self.path('mail')):
+            with open(os.path.join(self.path('mail'), name), 'rb') as f:
+                self.assertIn(b'DKIM-Signature: v=1; a=ed25519-sha256', f.read())
+
+
+class Refused(Bulk):
+    """Before anything is sent."""
+
+    def check(self, code, said, *args, **more):
+        with Peer(script(b'220 never\r\n')) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', *args, **more)
+            self.assertEqual(got.code, code, got)
+            self.assertIn(said, got.err)
+            self.assertEqual(peer.seen, [])
+
+    def test_what_is_wrong_is_said(self):
+        people = self.list(3)
+        for code, said, args in [
+            (64, 'no list', BASIC),
+            (64, 'no message', ['--list', people, '-f', 'a@b.c']),
+            (64, 'no sender', ['--list', people, '--text', 'x']),
+            (64, '--list', ['people.csv', *BASIC]),
+            (65, 'text line 2 column 3: the list has no column "nmae"; its columns are: email, name',
+             ['--list', people, '-f', 'a@b.c', '--text', 'x\nyz{{nmae}}']),
+            (65, 'no column "mail"', ['--list', people, *BASIC, '--to-field', 'mail']),
+            (65, 'line 1 column 1: {{ without }}', ['--list', people, '-f', 'a@b.c', '--text', '{{x']),
+            (65, 'never closed', ['--list', people, '-f', 'a@b.c', '--html', '{{#name}}']),
+            (66, 'cannot be read', ['--list', self.path('none.csv'), *BASIC]),
+            (65, 'it is empty', ['--list', self.path('empty.csv', ''), *BASIC]),
+            (65, 'with --delimiter', ['--list', self.path('amb.csv', 'email;x,name\n'), *BASIC]),
+            (64, 'is no rate', ['--list', people, *BASIC, '--rate', '5/y']),
+            (64, '--retry', ['--list', people, *BASIC, '--retry', '1,,2']),
+            (73, 'cannot be written', ['--list', people, *BASIC, '--failures', '/nowhere/f.csv']),
+            (73, 'cannot be written', ['--list', people, *BASIC, '--report', '/nowhere/r.html']),
+            (74, 'journal /nowhere/j', ['--list', people, *BASIC, '--journal', '/nowhere/j']),
+        ]:
+            with self.subTest(said):
+                self.check(code, said, *args)
+
+    def test_strict_ends_at_a_bad_row_before_anything_is_sent(self):
+        people = self.path('p.csv', 'email,name\na@example.org,A\nb@example.org\n')
+        self.check(65, 'row 2 (line 3): it has 1 fields', '--list', people, *BASIC, '--strict')
+
+    def test_journal_of_another_template_or_list_is_refused(self):
+        people, journal = self.list(3), self.path('j')
+        with Sink() as sink:
+            self.assertEqual(run('bulk', '--via', sink.url, '--list', people, *BASIC,
+                                 '--journal', journal).code, 0)
+        self.check(78, 'it belongs to another template', '--list', people, *BASIC[:-1], 'Else',
+                   '--journal', journal)
+        other = self.path('other.csv', 'email,name\nuser1@example1.org,Name 1\nx@example.org,X\n')
+        self.check(78, 'it belongs to another list', '--list', other, *BASIC, '--journal', journal)
+
+    def test_journal_of_another_pipe_is_refused(self):
+        journal = self.path('j')
+        with Sink() as sink:
+            self.assertEqual(run('bulk', '--via', sink.url, '--list', '-', *BASIC, '--journal', journal,
+                                 stdin='email,name\na@example.org,A\nb@example.org,B\n').code, 0)
+        self.check(78, 'row 2 of the list is not the row that it knows', '--list', '-', *BASIC,
+                   '--journal', journal, stdin='email,name\na@example.org,A\nc@example.org,C\n')
+
+
+class Rows(Bulk):
+    def test_bad_rows_and_duplicates_do_not_stop_the_rest(self):
+        people = self.path('p.csv', 'email,name\na@example.org,A\nA@EXAMPLE.org,again\nno address,B\n'
+                                    'c@example.org,\nd@example.org,"x\ne@example.org,E\n'
+                                    '",extra\nf@example.org,F\n,G\nh@example.org,"evil\r\nBcc: x@y.z"\n')
+        failed = self.path('f.csv')
+        with CountingSink(self.folder.name) as sink:
+            got = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--failures', failed, '--json')
+            self.assertEqual(got.code, 65, got)
+            count = sink.accepted()
+        self.assertEqual(count, {'a@example.org': 1, 'f@example.org': 1})
+        rows = self.failures(failed)
+        self.assertEqual([(r['row'], r['line'], r['outcome']) for r in rows],
+                         [('2', '3', 'duplicate'), ('3', '4', 'bad'), ('4', '5', 'bad'),
+                          ('5', '6', 'bad'), ('7', '10', 'bad'), ('8', '11', 'bad')])
+        self.assertIn('column "name" is empty', rows[2]['reason'])
+        j = got.json
+        self.assertEqual(j['total'], sum(j[k] for k in ('accepted', 'rejected', 'deferred', 'unsent',
+                                                        'uncertain', 'skipped')))
+
+    def test_refused_recipients_are_told_and_not_tried_again(self):
+        people, failed, journal = self.list(30), self.path('f.csv'), self.path('j')
+        with CountingSink(self.folder.name, '--reject', 'user7@example1.org,user8@example2.org') as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--failures', failed,
+                    '--journal', journal, '--json']
+            got = run(*args)
+            self.assertEqual(got.code, 69, got)
+            self.assertEqual((got.json['accepted'], got.json['rejected']), (28, 2))
+            again = run(*args)
+            self.assertEqual((again.code, again.json['done_before']), (0, 30), again)
+            self.assertEqual(len(sink.accepted()), 28)
+        self.assertEqual([(r['address'], r['outcome'], r['code']) for r in self.failures(failed)],
+                         [('user7@example1.org', 'rejected', '550'),
+                          ('user8@example2.org', 'rejected', '550')])
+
+    def test_all_refused_is_67(self):
+        with Sink('--reject', 'user1@example1.org') as sink:
+            self.assertEqual(run('bulk', '--via', sink.url, '--list', self.list(1), *BASIC).code, 67)
+
+    def test_deferred_is_tried_again_in_the_run_then_told(self):
+        failed = self.path('f.csv')
+        tries = collections.Counter()
+
+        def serve(peer, connection):
+            lines = connection.makefile('rb')
+            connection.sendall(b'220 hi\r\n')
+            is_data = False
+            for line in lines:
+                if is_data:
+                    is_data = line != b'.\r\n'
+                    if not is_data:
+                        connection.sendall(b'250 ok\r\n')
+                elif line.startswith(b'RCPT'):
+                    tries[line] += 1
+                    late = b'user1@' in line and tries[line] < 3 or b'user2@' in line
+                    connection.sendall(b'451 4.7.1 later\r\n' if late else b'250 ok\r\n')
+                elif line.startswith(b'DATA'):
+                    is_data = True
+                    connection.sendall(b'354 go\r\n')
+                elif line.startswith(b'QUIT'):
+                    connection.sendall(b'221 bye\r\n')
+                    return
+                else:
+                    connection.sendall(b'250 ok\r\n')
+
+        with Peer(serve) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(3), *BASIC,
+                      '--retry', '0.01,0.02,0.03', '--failures', failed, '--json', '--connections', '1')
+        self.assertEqual(got.code, 69, got)
+        self.assertEqual((got.json['accepted'], got.json['deferred']), (2, 1))
+        self.assertEqual(sorted(tries.values()), [1, 3, 4])
+        self.assertEqual([(r['address'], r['outcome'], r['code'], r['enhanced'])
+                          for r in self.failures(failed)],
+                         [('user2@example2.org', 'deferred', '451', '4.7.1')])
+
+    def test_server_that_is_not_there_ends_the_run_with_everything_unsent(self):
+        with Peer(script(b'')) as peer:
+            port = peer.port
+        got = run('bulk', '--via', f'smtp://127.0.0.1:{port}', '--list', self.list(500), *BASIC,
+                  '--json', '--retry', 'no')
+        self.assertEqual(got.code, 69, got)
+        self.assertEqual((got.json['unsent'], got.json['total']), (500, 500))
+        self.assertIn('connection refused', got.err)
+
+    def test_limit_and_journal_go_through_a_list_in_parts(self):
+        people, journal = self.list(25), self.path('j')
+        with CountingSink(self.folder.name) as sink:
+            sums = []
+            for _ in range(4):
+                got = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal,
+                          '--limit', '10', '--json')
+                sums.append((got.json['accepted'], got.json['done_before'], got.json['unsent']))
+            self.assertEqual(sums, [(10, 0, 15), (10, 10, 5), (5, 20, 0), (0, 25, 0)])
+            self.assertEqual(got.code, 0, got)
+            self.assertEqual(set(sink.accepted().values()), {1})
+
+
+class Files(Bulk):
+    def test_report_fetches_nothing_and_escapes_everything(self):
+        report = self.path('r.html')
+        people = self.path('p.csv', 'email,name\na@example.org,A\nb@example.net,B\n')
+        with Sink('--reject', 'b@example.net') as sink:
+            run('bulk', '--via', sink.url, '--list', people, '-f', 'a@b.example', '--text', 'x',
+                '-s', '<script>alert("{{name}}")</script> &', '--report', report)
+        with open(report, encoding='utf-8') as f:
+            page = f.read()
+        self.assertNotIn('<script', page)
+        self.assertIn('&lt;script&gt;alert(&quot;{{name}}&quot;)&lt;/script&gt; &amp;', page)
+        for word in ('http://', 'https://', 'src=', 'url(', '@import', 'href='):
+            self.assertNotIn(word, page)
+        for word in ('example.org', 'example.net', '550', '<svg', 'prefers-color-scheme:dark',
+                     'width=device-width', "default-src 'none'"):
+            self.assertIn(word, page)
+
+    def test_help_fits_80_columns(self):
+        for line in run('bulk', '--help').out.splitlines():
+            self.assertLessEqual(len(line), 80, line)
+
+
+class Interrupted(Bulk):
+    def start(self, sink, people, journal, *more):
+        return subprocess.Popen([LETTERWING, 'bulk', '--via', sink.url, '--list', people, *BASIC,
+                                 '--journal', journal, '--json', *more], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def wait_for(self, path, size):
+        """Until the journal has so many octets, or the process is through."""
+        deadline = time.monotonic() + PATIENCE
+        while not os.path.exists(path) or os.path.getsize(path) < size:
+            self.assertLess(time.monotonic(), deadline)
+            if self.process.poll() is not None:
+                return
+            os.sched_yield()
+
+    def test_ctrl_c_finishes_what_is_on_its_way_and_the_next_run_goes_on(self):
+        n, journal = 3000, self.path('j')
+        people = self.list(n)
+        with CountingSink(self.folder.name) as sink:
+            self.process = self.start(sink, people, journal, '--rate', '2000/s')
+            self.wait_for(journal, 128 + 16 * 200)
+            self.process.send_signal(signal.SIGINT)
+            out, err = self.process.communicate(timeout=PATIENCE)
+            first = json.loads(out)
+            self.assertEqual(self.process.returncode, 75, err)
+            self.assertIn(b'run the same command again to continue', err)
+            self.assertEqual((first['uncertain'], first['accepted'] + first['unsent']), (0, n))
+            self.assertGreater(first['unsent'], 0)
+            again = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal, '--json')
+            self.assertEqual(again.json['accepted'], first['unsent'])
+            count = sink.accepted()
+        self.assertEqual((len(count), set(count.values())), (n, {1}))
+
+    def test_killed_at_random_moments_nothing_is_lost_and_nothing_sent_twice(self):
+        n, seed = 4000, random.Random(7)
+        kills = 0
+        while kills < KILLS:
+            people, journal = self.list(n), self.path('j')
+            with CountingSink(self.folder.name) as sink:
+                runs = 0
+                while True:
+                    self.process = self.start(sink, people, journal)
+                    size = os.path.getsize(journal) if os.path.exists(journal) else 0
+                    self.wait_for(journal, size + seed.randrange(1, 24000))
+                    self.process.kill()
+                    out, err = self.process.communicate(timeout=PATIENCE)
+                    if self.process.returncode != -signal.SIGKILL:
+                        break
+                    runs += 1
+                kills += runs
+                last = json.loads(out)
+                again = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal,
+                            '--json', '--failures', self.path('uncertain.csv'))
+                uncertain = {r['address'] for r in self.failures(self.path('uncertain.csv'))}
+                self.assertEqual(again.json['uncertain'], len(uncertain))
+                # 4 connections with a window of 8: at most 64 are on their way
+                self.assertLessEqual(len(uncertain), 64 * runs)
+                more = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal,
+                           '--json', '--resend-uncertain')
+                self.assertEqual((more.code, more.json['uncertain']), (0, 0), more)
+                self.assertEqual(more.json['accepted'], len(uncertain))
+                count = sink.accepted()
+            self.assertEqual(len(count), n, 'lost')
+            for address, times in count.items():
+                self.assertLessEqual(times, 2 if address in uncertain else 1, address)
+            self.assertGreaterEqual(last['accepted'] + last['done_before'], n - len(uncertain) - 1)
+            os.unlink(journal)
+            os.unlink(self.path('uncertain.csv'))
+        print(f'# {kills} kills', file=sys.stderr)
+
+
+if __name__ == '__main__':
+    harness.main()
