@@ -15,12 +15,15 @@ all: $(BUILD)/build.ninja
 demo: all
 	@$(BUILD)/examples/demo
 
-check: check-deps all
+check: check-deps
+	@[ ! -f $(BUILD)/build.ninja ] || meson configure $(BUILD) --clearcache >/dev/null
+	@$(MAKE) --no-print-directory all
 	@tools/run-tests $(BUILD)
 
 install: all
-	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))
-	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --quiet
+	@meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX)) >/dev/null
+	@DESTDIR="$(if $(DESTDIR),$(abspath $(DESTDIR)))" meson install -C $(BUILD) --quiet
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 bench: all
 	@bench/run $(BUILD)

@@ -304,6 +304,10 @@ check(const cli_send_args *a)
                                    "bob@example.org");
     if (a->from == NULL)
         return cli_error(EX_USAGE, "send: no sender: add --from ann@example.com");
+    if (text_source(a) == NULL && a->html == NULL && a->calendar == NULL && a->markdown == NULL
+        && a->attach.n + a->inlined.n == 0 && isatty(STDIN_FILENO))
+        return cli_error(EX_USAGE, "send: there is no text: add --text, or pipe it in (--text - "
+                                   "reads what you type, --text '' sends none)");
     return CLI_GO_ON;
 }
 

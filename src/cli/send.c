@@ -23,7 +23,7 @@ static const cli_option options[] = {
     { CLI_LIST, 0, "reply-to", "A", "where answers go", AT(reply_to) },
     { CLI_TEXT, 's', "subject", "S", "UTF-8", AT(subject) },
     { CLI_TEXT, 0, "text", "S|@FILE|-", "the text; - reads standard input, which is also\n"
-      "the text when neither --text nor --html is given", AT(text) },
+      "the text when none is given and nobody types there", AT(text) },
     { CLI_TEXT, 0, "html", "S|@FILE|-", "the text as HTML; both: the reader chooses", AT(html) },
     { CLI_LIST, 'a', "attach", "FILE", "attach it; FILE;type=T;name=N says how it is shown",
       AT(attach) },

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static lw_code
@@ -48,6 +49,8 @@ lw_sink_save_check(lw_sink *s, lw_error *err)
     uint64_t n;
     DIR *dir = opendir(path);
 
+    if (dir == NULL && errno == ENOENT && mkdir(path, 0777) == 0)
+        dir = opendir(path);
     if (dir == NULL)
         return fail_os(err, "cannot use the folder", path);
     s->next_file = 1;

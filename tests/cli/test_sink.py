@@ -121,6 +121,13 @@ class Saving(Case):
         self.assertIn(b'refused', err)
         self.assertEqual(len(out.splitlines()), 1)
 
+    def test_folder_is_made(self):
+        path = os.path.join(self.folder(), 'new')
+        with Sink('--save', path, save=False) as sink:
+            self.assertEqual(run('send', '--via', sink.url, '-f', 'a@example.com', '-t',
+                                 'b@example.com', '--text', 'x').code, 0)
+        self.assertTrue(os.path.exists(os.path.join(path, '00001.eml')))
+
     def test_folder_that_cannot_be_used(self):
         path = self.file('file', b'')
         self.assert_fails(run('sink', '--save', path), 73, path)
