@@ -397,6 +397,100 @@ test_pool__nobody_listens_attempts_are_spent(void **state)
     free(c);
 }
 
+/* the first server cannot be reached: the second has all, and no job pays for it */
+static void
+test_pool__next_server_when_the_first_fails(void **state)
+{
+    crowd *c = crowd_new(CHUNKING_EHLO);
+    pool_tally *t = pool_tally_new();
+    const char *servers[2];
+    lw_pool_stats s;
+    pool_aim a;
+    char first[64];
+
+    (void)state;
+    snprintf(first, sizeof first, "smtp://127.0.0.1:%u", closed_port());
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    servers[0] = first;
+    servers[1] = a.url;
+    a.opts.send.servers = servers;
+    a.opts.send.n_servers = 2;
+    a.opts.retry.attempts = 1;
+    a.opts.retry.first_ms = a.opts.retry.max_ms = 3600000;
+    run_jobs(&a, "ok", 100, t, &s);
+    crowd_stop(c);
+    pool_check(t, c, 100);
+    assert_int_equal(s.accepted, 100);
+    assert_int_equal(s.retries, 0);
+    free(t);
+    free(c);
+}
+
+static void
+test_pool__spread_uses_all_servers(void **state)
+{
+    crowd *c[2] = { crowd_new(CHUNKING_EHLO), crowd_new(CHUNKING_EHLO) };
+    pool_tally *t = pool_tally_new();
+    const char *servers[2];
+    lw_pool_stats s;
+    char urls[2][64];
+    pool_aim a;
+
+    (void)state;
+    pool_aim_at(&a, 1);
+    for (int i = 0; i < 2; i++) {
+        crowd_start(c[i]);
+        snprintf(urls[i], sizeof urls[i], "smtp://127.0.0.1:%u", c[i]->port);
+        servers[i] = urls[i];
+    }
+    a.opts.send.servers = servers;
+    a.opts.send.n_servers = 2;
+    a.opts.spread = true;
+    a.opts.rates.messages_per_connection = 0.001; /* six messages, six connections */
+    a.opts.connections = 6;
+    run_jobs(&a, "ok", 6, t, &s);
+    crowd_stop(c[0]);
+    crowd_stop(c[1]);
+    assert_int_equal(s.accepted, 6);
+    assert_int_equal(c[0]->messages + c[1]->messages, 6);
+    assert_in_range(c[0]->messages, 2, 4);
+    free(t);
+    free(c[0]);
+    free(c[1]);
+}
+
+/* a connection without work is closed with QUIT, and another opened when there is some */
+static void
+test_pool__idle_connection_is_closed_in_time(void **state)
+{
+    crowd *c = crowd_new(CHUNKING_EHLO);
+    lw_completion done;
+    lw_pool_stats s;
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.opts.idle_ms = 0;
+    p = pool_open(&a);
+    for (unsigned n = 1; n <= 5; n++) {
+        assert_int_equal(pool_give(p, "ok", n, NULL, true, NULL), LW_OK);
+        assert_int_equal(lw_pool_next(p, LW_FOREVER, &done), LW_OK);
+        assert_string_equal(lw_report_outcome(done.report), "accepted");
+        lw_report_free(done.report);
+        do
+            lw_pool_stats_get(p, &s);
+        while (s.open > 0);
+    }
+    assert_int_equal(s.lost, 0);
+    lw_pool_close(p);
+    crowd_stop(c);
+    assert_int_equal(c->connections, 5);
+    free(c);
+}
+
 /* ---- rates and queues, without a clock: see test_pool_queue.c; threads: ----------------- */
 
 static void
@@ -822,6 +916,9 @@ main(void)
         cmocka_unit_test(test_pool__job_that_kills_connections_hurts_nobody_else),
         cmocka_unit_test(test_pool__refused_login_fails_all_with_one_try),
         cmocka_unit_test(test_pool__nobody_listens_attempts_are_spent),
+        cmocka_unit_test(test_pool__next_server_when_the_first_fails),
+        cmocka_unit_test(test_pool__spread_uses_all_servers),
+        cmocka_unit_test(test_pool__idle_connection_is_closed_in_time),
         cmocka_unit_test(test_pool__full_queue_says_again),
         cmocka_unit_test(test_pool__bytes_are_bounded_one_job_is_always_taken),
         cmocka_unit_test(test_pool__unfetched_completions_fill_it),
