@@ -7,6 +7,27 @@
  */
 #include "tls_pair.h"
 
+#include <errno.h>
+
+/* ---- a network that takes so much, and then is gone ------------------------------------------------ */
+
+static size_t send_room = SIZE_MAX;
+
+ssize_t
+send(int fd, const void *p, size_t n, int flags)
+{
+    ssize_t sent;
+
+    if (send_room == 0) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    sent = sendto(fd, p, n > send_room ? send_room : n, flags, NULL, 0);
+    if (sent > 0 && send_room != SIZE_MAX)
+        send_room -= (size_t)sent;
+    return sent;
+}
+
 /* ---- plain text and garbage met in the handshake -------------------------------------------------- */
 
 /* a TCP server of the test's: the client connects with TLS from the first byte */
@@ -621,6 +642,36 @@ test_write__after_the_peer_is_gone_is_lost(void **state)
     contexts_close(&p);
 }
 
+/* What left with the first send() has left, whatever the second one says: told as lost, a message
+ * that was stored would be sent again. */
+static void
+test_write__lost_behind_a_part_is_told_by_the_next_call(void **state)
+{
+    static char data[2 * LW_RECORD_BYTES];
+    lw_slice s = { data, sizeof data, LW_SLICE_BODY };
+    tls_pair p;
+    size_t n;
+    lw_code rc;
+
+    contexts_open(&p, NULL);
+    shake_hands(&p, HOST);
+    await_both(&p);
+    send_room = LW_RECORD_BYTES + 1000;
+    IN(rc = lw_conn_write(p.client.c, &s, 1, &n));
+    assert_int_equal(rc, LW_OK);
+    assert_int_equal(n, sizeof data);
+    end_start_reading(&p.server);
+    RUN_UNTIL(&p.w, p.server.in.len == LW_RECORD_BYTES);
+    IN(rc = lw_conn_write(p.client.c, &s, 1, &n));
+    assert_int_equal(rc, LW_ELOST);
+    assert_int_equal(n, 0);
+    assert_int_equal(lw_conn_error(p.client.c)->code, LW_ELOST);
+    assert_int_equal(lw_conn_error(p.client.c)->os_err, ECONNRESET);
+    send_room = SIZE_MAX;
+    hang_up(&p);
+    contexts_close(&p);
+}
+
 /* octets that were changed on the way */
 static void
 test_read__changed_record_is_an_error(void **state)
@@ -772,6 +823,7 @@ main(void)
         cmocka_unit_test(test_shutdown__peer_reads_the_end),
         cmocka_unit_test(test_close__without_notice_is_an_end),
         cmocka_unit_test(test_write__after_the_peer_is_gone_is_lost),
+        cmocka_unit_test(test_write__lost_behind_a_part_is_told_by_the_next_call),
         cmocka_unit_test(test_read__changed_record_is_an_error),
         cmocka_unit_test(test_close__inside_tls_and_failed_and_midway),
         cmocka_unit_test(test_key_updates__answered_while_reading),
