@@ -12,8 +12,8 @@
 lw_code lw_dkim_fail(lw_error *err, lw_code code, const char *fmt, ...) LW_PRINTF(3, 4);
 lw_code lw_dkim_no_memory(lw_error *err);
 
-/** lw_dkim_openssl_load - have OpenSSL's functions (openssl.c); LW_ECONFIG, whatever is NULL in
- *  lw_dkim_openssl then must not be called */
+/** lw_dkim_openssl_load - have OpenSSL's functions (openssl.c).  LW_ECONFIG: it is not there,
+ *  LW_ENOMEM: no file descriptor is free at present; then none of them may be called */
 LW_MUST_USE lw_code lw_dkim_openssl_load(lw_error *err);
 
 /* ---- hash.c: octets into SHA-256, through a buffer so that short runs cost little  */

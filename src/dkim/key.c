@@ -175,7 +175,7 @@ lw_dkim_key_generate(const lw_alloc *alloc, lw_dkim_algorithm algorithm, unsigne
                      lw_dkim_key **out, lw_error *err)
 {
     EVP_PKEY *pkey;
-    lw_code rc = LW_ENOMEM;
+    lw_code rc;
 
     *out = NULL;
     if (algorithm == LW_DKIM_RSA && bits == 0)
@@ -187,8 +187,9 @@ lw_dkim_key_generate(const lw_alloc *alloc, lw_dkim_algorithm algorithm, unsigne
                                 ? "an RSA key has %d to %d bits"
                                 : "an Ed25519 key has a fixed size",
                             LW_DKIM_RSA_MIN, LW_DKIM_RSA_MAX);
-    if (lw_dkim_openssl_load(err) < 0)
-        return LW_ECONFIG;
+    if ((rc = lw_dkim_openssl_load(err)) < 0)
+        return rc;
+    rc = LW_ENOMEM;
     ERR_set_mark();
     pkey = algorithm == LW_DKIM_RSA ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits)
                                     : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");

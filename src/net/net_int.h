@@ -73,8 +73,8 @@ void lw_addrs_interleave(lw_lookup *l);
 
 /* ---- OpenSSL (openssl.c) ------------------------------------------------------------------------ */
 
-/** lw_openssl_load - have OpenSSL's functions.  LW_ECONFIG: it is not there, and none of them may
- *  be called */
+/** lw_openssl_load - have OpenSSL's functions.  LW_ECONFIG: it is not there, LW_ENOMEM: no file
+ *  descriptor is free at present; then none of them may be called */
 LW_MUST_USE lw_code lw_openssl_load(lw_error *err);
 
 /* ---- TLS contexts (tls.c, tls_server.c, tls_pin.c, tls_session.c) ----------------------------- */

@@ -3,7 +3,8 @@
  * sasl/gsasl_load.c - finds libgsasl when it is first needed, and never lets it go
  *
  * Linking it would make every start pay for it, its GSS and its IDN library, though most
- * programs never use SCRAM.
+ * programs never use SCRAM.  That it was not found is not remembered: descriptors may have run
+ * out for a moment.
  */
 #include "sasl/gsasl_int.h"
 
@@ -11,31 +12,36 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static lw_gsasl_api api;
-static bool is_loaded;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static lw_gsasl_api api; /* not changed any more once it is loaded */
+static bool is_loaded;   /* under lock */
 
-static void
+static bool
 load(void)
 {
     void *library = dlopen("libgsasl.so.18", RTLD_NOW | RTLD_LOCAL);
 
     if (library == NULL)
-        return;
+        return false;
 #define FIND(name)                                                                       \
     if ((api.name = (__typeof__(api.name))dlsym(library, "gsasl_" #name)) == NULL)       \
-        return;
+        return false;
     LW_GSASL_FUNCTIONS(FIND)
 #undef FIND
-    is_loaded = true;
+    return true;
 }
 
 const lw_gsasl_api *
 lw_gsasl_load(void)
 {
-    if (pthread_once(&once, load) != 0)
-        return NULL;
-    return is_loaded ? &api : NULL;
+    bool is_there;
+
+    pthread_mutex_lock(&lock);
+    if (!is_loaded)
+        is_loaded = load();
+    is_there = is_loaded;
+    pthread_mutex_unlock(&lock);
+    return is_there ? &api : NULL;
 }
 
 bool
@@ -47,7 +53,7 @@ lw_gsasl_available(void)
 const char *
 lw_gsasl_problem(void)
 {
-    return "libgsasl.so.18 is not installed";
+    return "libgsasl.so.18 is not installed, or cannot be loaded at present";
 }
 
 #else
