@@ -62,7 +62,9 @@ typedef struct lw_resolve_query {
     uv_async_t *async;  /* is sent when the answer is there                                 */
 } lw_resolve_query;
 
-/** lw_resolve_start - look host up on a thread of its own.  LW_EHOST: the name is too long */
+#define LW_LOOKUPS_MAX 32 /* threads of this process that look names up; more look-ups wait */
+/** lw_resolve_start - look host up on another thread.  LW_EHOST: the name is too long; LW_ENOMEM:
+ *  also when there is no thread and none can be had */
 LW_MUST_USE lw_code lw_resolve_start(const lw_resolve_query *query, lw_resolve **out);
 /** lw_resolve_found - the answer, once async was sent; valid until lw_resolve_drop */
 const lw_lookup *lw_resolve_found(const lw_resolve *r);

@@ -6,6 +6,10 @@
  * thread share a job with two references; whoever lets go last frees it.  A connection that is
  * closed lets go at once and never waits for the name service.  The job is memory of malloc,
  * not of the connection's allocator, which may be gone when the thread comes back.
+ *
+ * A name service that is dead holds each of its threads for many seconds after the connection gave
+ * up.  So at most LW_LOOKUPS_MAX threads of a process look names up; further jobs wait in turn, and
+ * leave the queue when they are dropped.
  */
 #include "net/net_int.h"
 
@@ -15,8 +19,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 struct lw_resolve {
+    lw_resolve *next;       /* in the queue; under queue.lock                                */
     pthread_mutex_t lock;
     unsigned refs;          /* under lock                                                    */
     uv_async_t *async;      /* under lock; NULL = nobody waits                               */
@@ -26,6 +32,14 @@ struct lw_resolve {
     lw_lookup found;        /* the thread's until it has sent async, then the loop's         */
     char host[NI_MAXHOST];
 };
+
+/* of the process; all under lock */
+static struct {
+    pthread_mutex_t lock;
+    pid_t owner;            /* threads and queue are this process's: a fork has none of them */
+    unsigned n_threads;
+    lw_resolve *first, *last;
+} queue = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void
 let_go(lw_resolve *r)
@@ -78,11 +92,18 @@ ask_getaddrinfo(const char *host, uint16_t port, lw_lookup *found)
     freeaddrinfo(list);
 }
 
-static void *
-thread_main(void *arg)
+static void
+look_up(lw_resolve *r)
 {
-    lw_resolve *r = arg;
+    bool is_wanted;
 
+    pthread_mutex_lock(&r->lock);
+    is_wanted = r->async != NULL;
+    pthread_mutex_unlock(&r->lock);
+    if (!is_wanted) {
+        let_go(r);
+        return;
+    }
     if (r->fn != NULL)
         r->fn(r->fn_ctx, r->host, r->port, &r->found);
     else
@@ -92,6 +113,28 @@ thread_main(void *arg)
         uv_async_send(r->async); /* under the lock: it is not closed meanwhile */
     pthread_mutex_unlock(&r->lock);
     let_go(r);
+}
+
+/* the job that waits longest; NULL: none does, and the thread that asks must end */
+static lw_resolve *
+next_job(void)
+{
+    lw_resolve *r;
+
+    pthread_mutex_lock(&queue.lock);
+    if ((r = queue.first) != NULL)
+        queue.first = r->next;
+    else
+        queue.n_threads--;
+    pthread_mutex_unlock(&queue.lock);
+    return r;
+}
+
+static void *
+thread_main(void *arg)
+{
+    for (lw_resolve *r = arg; r != NULL; r = next_job())
+        look_up(r);
     return NULL;
 }
 
@@ -113,6 +156,57 @@ start_thread(lw_resolve *r)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     return rc;
+}
+
+static void
+join_queue(lw_resolve *r)
+{
+    r->next = NULL;
+    if (queue.first == NULL)
+        queue.first = r;
+    else
+        queue.last->next = r;
+    queue.last = r;
+}
+
+/* false: it was not waiting any more */
+static bool
+leave_queue(lw_resolve *r)
+{
+    lw_resolve *before = NULL, *at;
+
+    pthread_mutex_lock(&queue.lock);
+    for (at = queue.first; at != NULL && at != r; at = at->next)
+        before = at;
+    if (at != NULL) {
+        *(before == NULL ? &queue.first : &before->next) = r->next;
+        if (queue.last == r)
+            queue.last = before;
+    }
+    pthread_mutex_unlock(&queue.lock);
+    return at != NULL;
+}
+
+/* a thread for the job, or a place in the queue; false: neither can be had */
+static bool
+hand_over(lw_resolve *r)
+{
+    bool is_taken = true;
+
+    pthread_mutex_lock(&queue.lock);
+    if (queue.owner != getpid()) {
+        queue.owner = getpid();
+        queue.n_threads = 0;
+        queue.first = NULL;
+    }
+    if (queue.n_threads < LW_LOOKUPS_MAX && start_thread(r) == 0)
+        queue.n_threads++;
+    else if (queue.n_threads > 0)
+        join_queue(r);
+    else
+        is_taken = false;
+    pthread_mutex_unlock(&queue.lock);
+    return is_taken;
 }
 
 /* ---- on the loop ------------------------------------------------------------------------------- */
@@ -143,7 +237,7 @@ lw_resolve_start(const lw_resolve_query *query, lw_resolve **out)
     r->fn_ctx = query->fn_ctx;
     r->port = query->port;
     memcpy(r->host, query->host, strlen(query->host));
-    if (start_thread(r) == 0) {
+    if (hand_over(r)) {
         *out = r;
         return LW_OK;
     }
@@ -160,6 +254,8 @@ lw_resolve_drop(lw_resolve *r)
     pthread_mutex_lock(&r->lock);
     r->async = NULL;
     pthread_mutex_unlock(&r->lock);
+    if (leave_queue(r))
+        let_go(r); /* what would have been the thread's */
     let_go(r);
 }
 
