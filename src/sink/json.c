@@ -19,7 +19,7 @@ add_escaped(lw_buf *b, lw_span s)
         n = lw_utf8_next(s, &cp);
         if (n == 0)
             lw_buf_add_str(b, "\xef\xbf\xbd");
-        else if (cp < 0x20 || cp == 0x7f)
+        else if (cp < 0x20 || (cp >= 0x7f && cp <= 0x9f)) /* C1 too: some terminals obey it */
             lw_buf_add_fmt(b, "\\u%04x", (unsigned) cp);
         else if (cp == '"' || cp == '\\')
             lw_buf_add_fmt(b, "\\%c", (char) cp);
@@ -159,6 +159,8 @@ lw_captured_json(const lw_captured *m)
 {
     lw_buf b;
 
+    if (m == NULL || (m->rcpts == NULL && m->n_rcpts > 0))
+        return NULL;
     lw_buf_init(&b, &lw_alloc_default, JSON_MAX_BYTES);
     lw_buf_add_char(&b, '{');
     key_uint(&b, "number", m->number);

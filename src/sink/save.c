@@ -81,7 +81,8 @@ write_all(int fd, lw_span s)
     return LW_OK;
 }
 
-/* a whole file under a name that nobody looks at; gone again if that fails */
+/* a whole file under a name that nobody looks at; gone again if that fails.  LW_AGAIN: the name is
+ * taken, by a process that was killed and had our number, or by one of another container. */
 static lw_code
 write_hidden(const char *path, lw_span content, lw_error *err)
 {
@@ -89,7 +90,7 @@ write_hidden(const char *path, lw_span content, lw_error *err)
     lw_code rc;
 
     if (fd < 0)
-        return fail_os(err, "cannot create", path);
+        return errno == EEXIST ? LW_AGAIN : fail_os(err, "cannot create", path);
     rc = write_all(fd, content);
     if (rc < 0)
         rc = fail_os(err, "cannot write", path);
