@@ -63,12 +63,34 @@ lw_report_free(lw_report *r)
     lw_release(&alloc, r);
 }
 
+#define TEXT_MAX 1024 /* octets of one reply: a report of many recipients stays small */
+#define CUT " ..."
+
+/* what is kept of a text that is too long; a character of UTF-8 is not cut in two */
+static lw_span
+shorten(lw_span text, char room[TEXT_MAX])
+{
+    size_t n = TEXT_MAX - (sizeof CUT - 1), begin = n;
+
+    if (text.len <= TEXT_MAX)
+        return text;
+    while (begin > n - 3 && ((unsigned char)text.ptr[begin] & 0xc0) == 0x80)
+        begin--;
+    if (((unsigned char)text.ptr[begin] & 0xc0) != 0x80)
+        n = begin;
+    memcpy(room, text.ptr, n);
+    memcpy(room + n, CUT, sizeof CUT - 1);
+    return (lw_span){ room, n + sizeof CUT - 1 };
+}
+
 /* a thousand recipients often share one answer: it is kept once */
 static const char *
 keep_text(lw_report *r, lw_span text)
 {
+    char room[TEXT_MAX];
     const char *copy;
 
+    text = shorten(text, room);
     if (r->has_reply && lw_span_eq(text, lw_span_str(r->reply.text)))
         return r->reply.text;
     copy = lw_arena_span(&r->arena, text);

@@ -133,6 +133,57 @@ test_explain__foreign_speakers_are_named(void **state)
     }
 }
 
+/* what a report keeps of a reply of `at` octets "a", the text `middle`, and a thousand "b" */
+static const char *
+kept(lw_report **r, size_t at, const char *middle)
+{
+    static char said[4096];
+    lw_rcpt rcpt = { .address = "a@x.example" };
+    lw_envelope env = { .from = "", .rcpts = &rcpt, .n_rcpts = 1 };
+    lw_event ev = { .kind = LW_EVENT_RCPT, .outcome = R, .stage = LW_STAGE_RCPT, .text = "" };
+
+    memset(said, 'a', at);
+    memcpy(said + at, middle, strlen(middle));
+    memset(said + at + strlen(middle), 'b', 1000);
+    ev.reply.code = 550;
+    ev.reply.text = (lw_span){ said, at + strlen(middle) + 1000 };
+    assert_non_null(*r = lw_report_new(NULL, &env));
+    lw_report_event(*r, &ev, NULL);
+    return lw_report_result(*r, 0)->text;
+}
+
+/* 1,020 octets and " ..." */
+static void
+test_report__long_reply_is_cut_between_characters(void **state)
+{
+    static const struct {
+        const char *name;
+        size_t at;
+        const char *middle;
+        size_t len;
+    } cases[] = {
+        { "as long as may be", 24, "", 1024 },   { "one octet longer", 25, "", 1024 },
+        { "two octets, whole", 1018, "\xc3\xa9", 1024 },
+        { "two octets, cut", 1019, "\xc3\xa9", 1023 },
+        { "three octets, cut behind two", 1018, "\xe2\x82\xac", 1022 },
+        { "four octets, cut behind three", 1017, "\xf0\x9f\x98\x80", 1021 },
+        { "no UTF-8", 1015, "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", 1024 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(cases); i++) {
+        lw_report *r;
+        const char *text = kept(&r, cases[i].at, cases[i].middle);
+        bool is_cut = cases[i].at + strlen(cases[i].middle) + 1000 > 1024;
+
+        if (strlen(text) != cases[i].len ||
+            (strcmp(text + cases[i].len - 4, " ...") == 0) != is_cut)
+            fail_msg("%s: %zu octets, end \"%s\"", cases[i].name, strlen(text),
+                     text + strlen(text) - 8);
+        lw_report_free(r);
+    }
+}
+
 static void
 test_report__null_is_harmless(void **state)
 {
@@ -154,6 +205,7 @@ main(void)
         cmocka_unit_test(test_judge__outcomes_word_code_exit),
         cmocka_unit_test(test_judge__refusal_sentence_names_who_where_what),
         cmocka_unit_test(test_explain__foreign_speakers_are_named),
+        cmocka_unit_test(test_report__long_reply_is_cut_between_characters),
         cmocka_unit_test(test_report__null_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
