@@ -87,6 +87,19 @@ void lw_wipe_str(const lw_alloc *a, char *s);
 bool lw_add_size(size_t *sum, size_t a, size_t b);
 bool lw_mul_size(size_t *product, size_t a, size_t b);
 
+/* ---- options ------------------------------------------------------------------------------ */
+
+/**
+ * lw_opts_copy - an option struct as this library knows it, from one that may be an older, shorter one
+ *
+ * @dst, @known  where, and its size; its first member is `size_t size`, which becomes known
+ * @given        the caller's; nothing behind its size is read.  Members that it does not have are zero
+ *
+ * LW_OK; LW_EUSAGE: NULL, its size was never set, or it is larger than known (members that we
+ * would ignore); then all of dst is zero.
+ */
+LW_MUST_USE lw_code lw_opts_copy(void *dst, size_t known, const void *given);
+
 /* ---- buffers ------------------------------------------------------------------------------ */
 
 /** A growing buffer with a maximum; keeps its first failure, so that building stays flat. */
@@ -126,6 +139,8 @@ lw_code lw_fail(lw_error *err, lw_code code, lw_stage stage, const char *fmt, ..
 lw_code lw_vfail(lw_error *err, lw_code code, lw_stage stage, const char *fmt, va_list ap);
 /** lw_error_clear - code LW_OK, empty text */
 void lw_error_clear(lw_error *err);
+/** lw_error_of_null - what the error of an object is that is NULL: LW_EUSAGE */
+extern const lw_error lw_error_of_null;
 /** lw_print_safe - copy src to dst (cap octets, always NUL-terminated) with controls and broken
  *  UTF-8 replaced by '?'; for showing foreign octets to people */
 void lw_print_safe(char *dst, size_t cap, lw_span src);

@@ -54,6 +54,9 @@ lw_outcome_name(lw_outcome outcome)
     return "?";
 }
 
+const lw_error lw_error_of_null = { .code = LW_EUSAGE,
+                                    .text = "the object was NULL" };
+
 void
 lw_error_clear(lw_error *err)
 {
