@@ -147,10 +147,7 @@ lw_sink_configure(lw_sink *s, const lw_sink_opts *opts, lw_error *err)
 {
     lw_code rc;
 
-    if (opts->size < offsetof(lw_sink_opts, alloc) || opts->size > sizeof s->opts)
-        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
-                       "lw_sink_opts was not set by lw_sink_opts_init()");
-    memcpy(&s->opts, opts, opts->size);
+    s->opts = *opts;
     fill_defaults(&s->opts);
     rc = copy_strings(s);
     if (rc == LW_OK && (rc = check(&s->opts, err)) < 0)

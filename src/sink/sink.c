@@ -4,7 +4,7 @@
  *
  * States: opened (listening, nobody serves) -> used (lw_sink_run or the thread is in the
  * loop) -> stopped.  Stopping closes every handle; the loop ends because none is left.
- * Only lw_sink_stop() may come from another thread: it sends one uv_async_t.
+ * lw_sink_stop() and lw_sink_finish() may come from other threads: each sends one uv_async_t.
  */
 #include "sink/sink_int.h"
 
@@ -121,20 +121,37 @@ open_loop(lw_sink *s, lw_error *err)
     return LW_OK;
 }
 
+static lw_code
+keep_address(lw_sink *s, lw_error *err)
+{
+    s->port = lw_listener_port(s->listener);
+    s->address = lw_strdup(s->alloc, lw_listener_address(s->listener));
+    s->has_lock = uv_mutex_init(&s->join_lock) == 0;
+    if (s->address == NULL || !s->has_lock)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
+    return LW_OK;
+}
+
 lw_code
 lw_sink_open(const lw_sink_opts *opts, lw_sink **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
+    const lw_alloc *alloc;
+    lw_sink_opts o;
     lw_sink *s;
     lw_code rc;
 
-    *out = NULL;
     lw_error_clear(err);
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "there is nowhere to put the server");
+    *out = NULL;
+    if ((rc = lw_opts_copy(&o, sizeof o, opts)) < 0)
+        return lw_fail(err, rc, LW_STAGE_NONE, "lw_sink_opts was not set by lw_sink_opts_init()");
+    alloc = lw_alloc_or_default(o.alloc);
     if ((s = lw_zalloc(alloc, sizeof *s)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
     s->alloc_copy = *alloc;
     s->alloc = &s->alloc_copy;
-    if ((rc = lw_sink_configure(s, opts, err)) < 0)
+    if ((rc = lw_sink_configure(s, &o, err)) < 0)
         goto out;
     if (s->opts.save_dir != NULL && (rc = lw_sink_save_check(s, err)) < 0)
         goto out;
@@ -148,7 +165,7 @@ lw_sink_open(const lw_sink_opts *opts, lw_sink **out, lw_error *err)
         goto out;
     rc = lw_listener_open(&s->loop, s->alloc, s->opts.listen, lw_sink_accept, s,
                           &s->listener, err);
-    if (rc < 0)
+    if (rc < 0 || (rc = keep_address(s, err)) < 0)
         goto out;
     *out = s;
     s = NULL;
@@ -157,28 +174,29 @@ out:
     return rc;
 }
 
+/* copies of the listener's: that one is closed on the loop's thread */
 uint16_t
 lw_sink_port(const lw_sink *s)
 {
-    return s->listener == NULL ? 0 : lw_listener_port(s->listener);
+    return s == NULL ? 0 : s->port;
 }
 
 const char *
 lw_sink_address(const lw_sink *s)
 {
-    return s->listener == NULL ? "" : lw_listener_address(s->listener);
+    return s == NULL || s->address == NULL ? "" : s->address;
 }
 
 const char *
 lw_sink_certificate(const lw_sink *s)
 {
-    return s->tls == NULL ? NULL : lw_tls_ctx_pem(s->tls);
+    return s == NULL || s->tls == NULL ? NULL : lw_tls_ctx_pem(s->tls);
 }
 
 lw_code
 lw_sink_run(lw_sink *s)
 {
-    if (s->is_used)
+    if (s == NULL || s->is_used)
         return LW_EUSAGE;
     s->is_used = true;
     uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -196,7 +214,7 @@ thread_main(void *arg)
 lw_code
 lw_sink_start(lw_sink *s)
 {
-    if (s->is_used)
+    if (s == NULL || s->is_used)
         return LW_EUSAGE;
     if (uv_thread_create(&s->thread, thread_main, s) != 0)
         return LW_ENOMEM;
@@ -209,20 +227,26 @@ lw_sink_stop(lw_sink *s)
 {
     uv_thread_t self;
 
+    if (s == NULL)
+        return;
     uv_async_send(&s->stop);
-    if (!s->has_thread)
+    if (!s->has_thread) /* lw_sink_run: no lock in a signal handler */
         return;
     self = uv_thread_self();
     if (uv_thread_equal(&self, &s->thread))
         return; /* from a callback: lw_sink_free() joins */
-    uv_thread_join(&s->thread);
-    s->has_thread = false;
+    uv_mutex_lock(&s->join_lock); /* one of several joins, the others wait for it */
+    if (!s->is_joined)
+        uv_thread_join(&s->thread);
+    s->is_joined = true;
+    uv_mutex_unlock(&s->join_lock);
 }
 
 void
 lw_sink_finish(lw_sink *s)
 {
-    uv_async_send(&s->finish);
+    if (s != NULL)
+        uv_async_send(&s->finish);
 }
 
 void
@@ -240,7 +264,10 @@ lw_sink_free(lw_sink *s)
         uv_run(&s->loop, UV_RUN_DEFAULT);
         uv_loop_close(&s->loop);
     }
+    if (s->has_lock)
+        uv_mutex_destroy(&s->join_lock);
     lw_tls_ctx_free(s->tls);
     lw_sink_deconfigure(s);
+    lw_release(&alloc, s->address);
     lw_release(&alloc, s);
 }

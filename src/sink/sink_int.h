@@ -8,7 +8,7 @@
  * decide.c (answers the engine's events), login.c (AUTH), mail.c (the envelope and octets of
  * one transaction), save.c (files), json.c (a capture as text).
  *
- * Everything runs on the loop's thread, except lw_sink_stop().
+ * Everything runs on the loop's thread, except what is asked of an open lw_sink from outside.
  */
 #ifndef LW_SINK_SINK_INT_H
 #define LW_SINK_SINK_INT_H
@@ -80,10 +80,14 @@ struct lw_sink {
     uv_async_t stop, finish;
     uv_timer_t sweep;
     uv_thread_t thread;
-    bool has_loop, is_used, has_thread, is_stopping;
+    uv_mutex_t join_lock;
+    bool is_joined;             /* under join_lock                                         */
+    bool has_loop, has_lock, is_used, has_thread, is_stopping;
     bool is_finishing;          /* no connections and transactions begin any more          */
     uint64_t finish_deadline;   /* when idle sessions are ended                            */
-    lw_listener *listener;
+    lw_listener *listener;      /* the loop's thread's                                     */
+    char *address;              /* what it listens on; not changed any more                */
+    uint16_t port;
     lw_tls_ctx *tls;
     lw_sink_session *sessions;
     uint32_t n_sessions;

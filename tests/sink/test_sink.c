@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -590,6 +591,66 @@ test_save__folder_gone_refused_with_452(void **state)
     stop(&s);
 }
 
+/* what a process that was killed and had our number has left behind */
+static void
+test_save__leftover_hidden_file_is_passed_over(void **state)
+{
+    char folder[] = "/tmp/lw-sink-XXXXXX", hidden[64], path[128];
+    seen s;
+    lw_sink_opts o = options(&s);
+    FILE *f;
+    int fd;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(hidden, sizeof hidden, ".00001.%ld.tmp", (long)getpid());
+    snprintf(path, sizeof path, "%s/%s", folder, hidden);
+    assert_non_null(f = fopen(path, "w"));
+    fclose(f);
+    o.save_dir = folder;
+    start(&s, &o);
+    fd = greeted(&s);
+    deliver(fd, "x\r\n", "250 ");
+    deliver(fd, "y\r\n", "250 ");
+    hang_up(fd);
+    stop(&s);
+    remove_file(folder, hidden);
+    remove_file(folder, "00002.eml");
+    remove_file(folder, "00002.json");
+    remove_file(folder, "00003.eml");
+    remove_file(folder, "00003.json");
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* ---- several threads ----------------------------------------------------------------------------------- */
+
+#define N_STOPPERS 8
+
+static void *
+stop_it(void *sink)
+{
+    assert_string_not_equal(lw_sink_address(sink), "");
+    lw_sink_stop(sink);
+    assert_int_not_equal(lw_sink_port(sink), 0); /* copies: the listener is gone */
+    return NULL;
+}
+
+static void
+test_stop__from_several_threads_at_once(void **state)
+{
+    for (int round = 0; round < 20; round++) {
+        pthread_t threads[N_STOPPERS];
+        seen s;
+        lw_sink_opts o = options(&s);
+
+        start(&s, &o);
+        for (int i = 0; i < N_STOPPERS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, stop_it, s.sink), 0);
+        for (int i = 0; i < N_STOPPERS; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        stop(&s);
+    }
+}
+
 /* ---- options --------------------------------------------------------------------------------------------- */
 
 static void
@@ -628,13 +689,14 @@ static void
 test_json__foreign_octets_escaped(void **state)
 {
     lw_server_rcpt rcpt = { .address = "b\xff@c", .notify = LW_NOTIFY_SUCCESS | LW_NOTIFY_DELAY };
-    lw_captured m = { .number = 7, .peer = "p", .hello = "a\"b\\c\x01\xc3\xa9",
+    lw_captured m = { .number = 7, .peer = "p\x7f\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0", .hello = "a\"b\\c\x01\xc3\xa9",
                       .mail = { .from = "" }, .rcpts = &rcpt, .n_rcpts = 1 };
     char *json = lw_captured_json(&m);
 
     assert_non_null(json);
-    assert_non_null(strstr(json, "{\"number\":7,\"peer\":\"p\","));
+    assert_non_null(strstr(json, "{\"number\":7,\"peer\":\"p"));
     assert_non_null(strstr(json, "\"hello\":\"a\\\"b\\\\c\\u0001\xc3\xa9\""));
+    assert_non_null(strstr(json, "\"peer\":\"p\\u007f\\u0080\\u009b\\u009f\xc2\xa0\""));
     assert_non_null(strstr(json, "\"address\":\"b\xef\xbf\xbd@c\",\"notify\":[\"success\",\"delay\"]"));
     lw_free(json);
 }
@@ -661,6 +723,8 @@ main(void)
         cmocka_unit_test(test_lmtp__one_answer_per_recipient_one_message),
         cmocka_unit_test(test_save__files_appear_and_refused_ones_vanish),
         cmocka_unit_test(test_save__folder_gone_refused_with_452),
+        cmocka_unit_test(test_save__leftover_hidden_file_is_passed_over),
+        cmocka_unit_test(test_stop__from_several_threads_at_once),
         cmocka_unit_test(test_open__wrong_options_refused),
         cmocka_unit_test(test_json__foreign_octets_escaped),
     };
