@@ -49,7 +49,9 @@ typedef struct lw_transcript_line {
 /* ---- options ----------------------------------------------------------------------------- */
 
 typedef struct lw_send_opts {
-    size_t size;                /* set by lw_send_opts_init()                               */
+    size_t size;                /* set by lw_send_opts_init().  A program that was built with
+                                   an older, shorter struct gets defaults for the rest; one with
+                                   a newer, longer one LW_EUSAGE.  So for all options       */
     const char *const *servers; /* URLs, tried in order on connection-level failure         */
     size_t n_servers;
     const char *user;           /* overrides the URL's; NULL = the URL's                    */
@@ -92,7 +94,8 @@ typedef struct lw_result {
     lw_stage stage;          /* the reply's stage: mail, rcpt, data; or where it was lost     */
     int code;                /* the reply's code; 0 = no reply                              */
     lw_enhanced enhanced;
-    const char *text;        /* the reply's text, or why there is none                      */
+    const char *text;        /* the reply's text, or why there is none; one of more than 1,024
+                                octets is cut, and ends with " ..."                         */
 } lw_result;
 
 typedef struct lw_certificate {
@@ -213,7 +216,8 @@ LW_API void lw_session_close(lw_session *s);
 /* ---- probe: what a server offers ------------------------------------------------------------------------- */
 
 typedef struct lw_probe_opts {
-    lw_send_opts send;       /* servers[0], user, password, ca_file, ... as for sending       */
+    size_t size;             /* set by lw_probe_opts_init()                                   */
+    const lw_send_opts *send;/* servers[0], user, password, ca_file, ... as for sending       */
     bool login;              /* try to log in                                               */
     const char *vrfy;        /* ask VRFY for this, NULL = do not                            */
     const char *expn;        /* ask EXPN for this, NULL = do not                            */
@@ -221,7 +225,7 @@ typedef struct lw_probe_opts {
 static inline void lw_probe_opts_init(lw_probe_opts *o)
 {
     memset(o, 0, sizeof *o);
-    lw_send_opts_init(&o->send);
+    o->size = sizeof *o;
 }
 
 /** Everything that was found; owned by the probe. */
@@ -245,7 +249,8 @@ typedef struct lw_probe {
 
 /** lw_probe_run - look at a server without sending anything.  A certificate that does not verify
  *  is reported (server.tls.problem, error) and the look goes on; but no login is sent then.
- *  LW_OK or probe->error.code; *out is set unless LW_ENOMEM; end it with lw_probe_free(). */
+ *  LW_OK or probe->error.code; *out is set unless LW_ENOMEM or LW_EUSAGE (options missing, or
+ *  not set by their _init); end it with lw_probe_free(). */
 LW_API lw_code lw_probe_run(const lw_probe_opts *opts, lw_probe **out);
 LW_API void lw_probe_free(lw_probe *p);
 

@@ -167,6 +167,8 @@ patience(const lw_campaign *c, uint64_t timeout_ms)
 lw_code
 lw_campaign_step(lw_campaign *c, uint64_t timeout_ms, lw_error *err)
 {
+    if (c == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "campaign: a pointer is NULL");
     (void)offer(c);
     if (!is_over(c)) {
         bool may_wait = c->counts.in_flight > 0 || c->counts.waiting > 0;
@@ -186,13 +188,14 @@ lw_campaign_step(lw_campaign *c, uint64_t timeout_ms, lw_error *err)
 void
 lw_campaign_stop(lw_campaign *c)
 {
-    c->is_stopped = true;
+    if (c != NULL)
+        c->is_stopped = true;
 }
 
 lw_campaign_counts
 lw_campaign_count(const lw_campaign *c)
 {
-    return c->counts;
+    return c == NULL ? (lw_campaign_counts){ .rows = 0 } : c->counts;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------- */
@@ -228,18 +231,23 @@ set_up(lw_campaign *c, lw_error *err)
 lw_code
 lw_campaign_new(const lw_campaign_opts *opts, lw_campaign **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts == NULL ? NULL : opts->alloc);
+    const lw_alloc *alloc;
+    lw_campaign_opts o;
     lw_campaign *c;
     lw_code rc;
 
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "campaign: a pointer is NULL");
     *out = NULL;
-    if (opts == NULL || opts->rows.next == NULL || opts->mailing == NULL || opts->pool == NULL ||
-        opts->n_retries > LW_CAMPAIGN_RETRIES || opts->window > 1000000)
+    if (lw_opts_copy(&o, sizeof o, opts) < 0 || o.rows.next == NULL || o.mailing == NULL ||
+        o.pool == NULL || o.n_retries > LW_CAMPAIGN_RETRIES || o.window > 1000000 ||
+        (o.retry_ms == NULL && o.n_retries > 0))
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "campaign: options are out of range");
+    alloc = lw_alloc_or_default(o.alloc);
     if ((c = lw_zalloc(alloc, sizeof *c)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "campaign: out of memory");
     c->alloc = *alloc;
-    c->opts = *opts;
+    c->opts = o;
     if (c->opts.window == 0)
         c->opts.window = LW_CAMPAIGN_WINDOW;
     if ((rc = set_up(c, err)) < 0) {

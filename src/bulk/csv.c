@@ -372,8 +372,11 @@ static lw_code
 next_row(void *ctx, lw_row *row, lw_error *err)
 {
     lw_csv *c = ctx;
-    lw_code rc = c->failed < 0 ? c->failed : read_row(c);
+    lw_code rc;
 
+    if (c == NULL || row == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "list: a pointer is NULL");
+    rc = c->failed < 0 ? c->failed : read_row(c);
     *row = (lw_row){ .values = NULL };
     if (rc == LW_ENOMEM)
         return lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: out of memory", c->name);
@@ -395,7 +398,9 @@ columns(void *ctx, size_t *n)
 {
     lw_csv *c = ctx;
 
-    *n = c->n_columns;
+    *n = c == NULL ? 0 : c->n_columns;
+    if (c == NULL)
+        return NULL;
     return (const char *const *)c->columns;
 }
 
@@ -423,18 +428,22 @@ set_up(lw_csv *c, lw_error *err)
 lw_code
 lw_csv_open(const lw_csv_opts *opts, lw_csv **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts == NULL ? NULL : opts->alloc);
+    const lw_alloc *alloc;
+    lw_csv_opts o;
     lw_csv *c;
     lw_code rc;
 
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "list: a pointer is NULL");
     *out = NULL;
-    if (opts == NULL || opts->read == NULL || opts->max_columns > 1000000 ||
-        opts->delimiter == '"' || opts->delimiter == '\n' || opts->delimiter == '\r')
+    if (lw_opts_copy(&o, sizeof o, opts) < 0 || o.read == NULL || o.max_columns > 1000000 ||
+        o.delimiter == '"' || o.delimiter == '\n' || o.delimiter == '\r')
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "list: options are out of range");
+    alloc = lw_alloc_or_default(o.alloc);
     if ((c = lw_zalloc(alloc, sizeof *c)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "list: out of memory");
     c->alloc = *alloc;
-    c->opts = *opts;
+    c->opts = o;
     if (c->opts.max_row_bytes == 0)
         c->opts.max_row_bytes = DEFAULT_ROW_BYTES;
     if (c->opts.max_columns == 0)

@@ -36,6 +36,8 @@ lw_digest_init(lw_digest *d)
 {
     lw_sip s;
 
+    if (d == NULL)
+        return;
     _Static_assert(sizeof s <= sizeof *d, "room for the hash");
     lw_sip_init_128(&s, (lw_sip_key){ 0, 0 });
     memset(d, 0, sizeof *d);
@@ -47,6 +49,8 @@ lw_digest_add(lw_digest *d, const void *p, size_t n)
 {
     lw_sip s;
 
+    if (d == NULL || (p == NULL && n > 0))
+        return;
     memcpy(&s, d, sizeof s);
     lw_sip_add(&s, (lw_span){ p, n });
     memcpy(d, &s, sizeof s);
@@ -57,6 +61,8 @@ lw_digest_end(lw_digest *d, unsigned char out[16])
 {
     lw_sip s;
 
+    if (d == NULL || out == NULL)
+        return;
     memcpy(&s, d, sizeof s);
     lw_sip_end_128(&s, out);
 }
@@ -202,14 +208,20 @@ lw_code
 lw_mailing_new(const lw_mailing_opts *opts, const char *const *columns, size_t n,
                lw_mailing **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts == NULL ? NULL : opts->alloc);
+    const lw_alloc *alloc;
+    lw_mailing_opts copy;
     maker k = { NULL, columns, n, err };
     lw_mailing *m;
     lw_code rc;
 
+    if (out == NULL || (columns == NULL && n > 0))
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "mailing: a pointer is NULL");
     *out = NULL;
-    if (opts == NULL || (opts->text == NULL && opts->html == NULL) || opts->from == NULL)
+    if (lw_opts_copy(&copy, sizeof copy, opts) < 0 || (copy.text == NULL && copy.html == NULL) ||
+        copy.from == NULL)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "mailing: from, and text or html");
+    opts = &copy;
+    alloc = lw_alloc_or_default(opts->alloc);
     if ((m = lw_zalloc(alloc, sizeof *m)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "mailing: out of memory");
     m->alloc = *alloc;
@@ -261,13 +273,15 @@ lw_mailing_free(lw_mailing *m)
 void
 lw_mailing_identity(const lw_mailing *m, unsigned char out[16])
 {
+    if (m == NULL || out == NULL)
+        return;
     memcpy(out, m->identity, 16);
 }
 
 lw_span
 lw_mailing_address(const lw_mailing *m, const lw_row *row)
 {
-    return m->to_column < row->n ? lw_span_trim(row->values[m->to_column]) : LW_NO_SPAN;
+    return m != NULL && row != NULL && m->to_column < row->n ? lw_span_trim(row->values[m->to_column]) : LW_NO_SPAN;
 }
 
 /* ---- a row's message ---------------------------------------------------------------------------------- */
@@ -472,10 +486,15 @@ lw_code
 lw_mailing_compose(lw_mailing *m, const lw_row *row, lw_message **out, lw_error *err)
 {
     lw_error e = { .code = LW_OK };
-    making k = { m, row, lw_message_new_with(&m->alloc), &e };
+    making k = { m, row, NULL, &e };
     lw_code rc;
 
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "message: a pointer is NULL");
     *out = NULL;
+    if (m == NULL || row == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "message: a pointer is NULL");
+    k.m = lw_message_new_with(&m->alloc);
     if (k.m == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message: out of memory");
     if ((rc = make(&k)) < 0) {

@@ -294,6 +294,8 @@ lw_tally_page(const lw_tally *t, const lw_tally_about *about,
     lw_buf b;
     lw_code rc;
 
+    if (t == NULL || about == NULL || write == NULL)
+        return LW_EUSAGE;
     lw_buf_init(&b, &t->alloc, PAGE_MAX);
     add_top(&b, about);
     add_rate(&b, t);

@@ -163,12 +163,13 @@ add_latency(lw_tally *t, double seconds)
 double
 lw_tally_latency(const lw_tally *t, double fraction)
 {
-    double wanted = fraction * (double)t->n_latencies;
+    double wanted;
     uint64_t n = 0;
     size_t b = 0;
 
-    if (t->n_latencies == 0)
+    if (t == NULL || t->n_latencies == 0)
         return -1;
+    wanted = fraction * (double)t->n_latencies;
     while (b < LW_TALLY_BUCKETS && (n += t->latency[b]) < wanted)
         b++;
     return lw_tally_bucket_s(b < LW_TALLY_BUCKETS ? b + 1 : LW_TALLY_BUCKETS);
@@ -181,6 +182,8 @@ lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s)
 {
     char domain[LW_TALLY_TEXT];
 
+    if (t == NULL || ev == NULL)
+        return;
     if (ev->fate != LW_FATE_SENT && ev->fate != LW_FATE_RETRY)
         return;
     if (ev->code > 0)
@@ -210,6 +213,8 @@ lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max)
 {
     size_t n = 0;
 
+    if (t == NULL || out == NULL)
+        return 0;
     for (size_t i = 0; i <= LW_TALLY_DOMAINS; i++) {
         lw_tally_domain d = { t->domains[i].name, t->domains[i].counts };
         size_t at = n;
@@ -232,6 +237,8 @@ lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max)
 {
     size_t n = 0;
 
+    if (t == NULL || out == NULL)
+        return 0;
     for (size_t i = 0; i <= LW_TALLY_REFUSALS; i++) {
         lw_tally_refusal r = { t->refusals[i].code, t->refusals[i].text, t->refusals[i].n };
         size_t at = n;

@@ -314,20 +314,24 @@ compile(compiler *c)
 lw_code
 lw_template_new(const lw_template_opts *opts, lw_span text, lw_template **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts == NULL ? NULL : opts->alloc);
+    const lw_alloc *alloc;
     compiler c = { .err = err };
+    lw_template_opts o;
     lw_template *t;
     lw_code rc;
 
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "template: a pointer is NULL");
     *out = NULL;
-    if (opts == NULL || (text.ptr == NULL && text.len > 0))
+    if (lw_opts_copy(&o, sizeof o, opts) < 0 || (text.ptr == NULL && text.len > 0))
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "template: no options or no text");
+    alloc = lw_alloc_or_default(o.alloc);
     if ((t = lw_zalloc(alloc, sizeof *t)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "template: out of memory");
     t->alloc = *alloc;
-    t->escape = opts->escape;
-    lw_buf_init(&t->out, &t->alloc, opts->max_bytes > 0 ? opts->max_bytes : DEFAULT_MAX_BYTES);
-    t->name = lw_strdup(alloc, opts->name == NULL ? "template" : opts->name);
+    t->escape = o.escape;
+    lw_buf_init(&t->out, &t->alloc, o.max_bytes > 0 ? o.max_bytes : DEFAULT_MAX_BYTES);
+    t->name = lw_strdup(alloc, o.name == NULL ? "template" : o.name);
     t->text = lw_span_dup(alloc, text);
     t->text_len = text.len;
     c.t = t;

@@ -168,6 +168,8 @@ lw_template_render(lw_template *t, const lw_span *values, size_t n, lw_span *out
     size_t pc = 0;
     lw_code rc;
 
+    if (out == NULL || (values == NULL && n > 0))
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "template: a pointer is NULL");
     *out = LW_NO_SPAN;
     if (t == NULL || (!t->is_bound && t->n_slots > 0))
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "template: not bound to columns");

@@ -188,16 +188,19 @@ static int
 look(args *a, const char *url)
 {
     lw_probe_opts o;
+    lw_send_opts send;
     lw_probe *p = NULL;
     int rc;
 
     lw_probe_opts_init(&o);
-    o.send.servers = &url;
-    o.send.n_servers = 1;
+    lw_send_opts_init(&send);
+    send.servers = &url;
+    send.n_servers = 1;
+    o.send = &send;
     o.login = a->login;
     o.vrfy = a->vrfy;
     o.expn = a->expn;
-    rc = cli_connection_open(&a->connection, a->login ? url : NULL, &o.send);
+    rc = cli_connection_open(&a->connection, a->login ? url : NULL, &send);
     if (rc == CLI_GO_ON) {
         (void) lw_probe_run(&o, &p); /* the probe tells */
         if (p == NULL) {

@@ -167,6 +167,9 @@ typedef struct lw_setup {
     bool is_bare;               /* greeting only: the rest is said by hand                    */
 } lw_setup;
 
+/** lw_setup_opts - options as this library knows them.  LW_EUSAGE: NULL, never set, or a server is
+ *  NULL */
+LW_MUST_USE lw_code lw_setup_opts(lw_send_opts *o, const lw_send_opts *given, lw_error *err);
 /** lw_setup_init - copy and check options, parse URLs.  On failure deinit it all the same. */
 LW_MUST_USE lw_code lw_setup_init(lw_setup *u, const lw_alloc *alloc, const lw_send_opts *opts,
                                   lw_error *err);
@@ -256,6 +259,8 @@ struct lw_session {
     char skipped_name[300];
 };
 
+/** lw_envelope_is_whole - there is one, with a sender and with an address for each recipient */
+bool lw_envelope_is_whole(const lw_envelope *env);
 /** lw_session_new - parse and copy options; nothing is connected.  Ended by lw_session_close() */
 LW_MUST_USE lw_code lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err);
 /** lw_session_connect - up to a usable session, trying the servers in order */

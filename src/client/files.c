@@ -350,9 +350,9 @@ lw_dkim_key_file(const lw_alloc *alloc, const char *path, lw_dkim_key **out, lw_
     lw_error e;
     size_t n;
 
-    *out = NULL;
-    if (path == NULL)
+    if (out == NULL || path == NULL)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "dkim: no path was given");
+    *out = NULL;
     lw_error_clear(&e);
     if ((rc = read_key(path, pem, sizeof pem, &n, &e)) == LW_OK)
         rc = lw_dkim_key_parse(alloc, (lw_span){ pem, n }, out, &e);

@@ -18,11 +18,15 @@
 /* ---- options ---------------------------------------------------------------------------- */
 
 static lw_code
-check_options(const lw_pool_opts *o, lw_error *err)
+check_options(const lw_pool_opts *given, lw_pool_opts *o, lw_error *err)
 {
-    if (o == NULL || o->size != sizeof *o || o->send.size != sizeof o->send)
+    lw_send_opts send;
+
+    if (lw_opts_copy(o, sizeof *o, given) < 0 || lw_opts_copy(&send, sizeof send, &o->send) < 0 ||
+        (send.servers == NULL && send.n_servers > 0))
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
                        "the options were not set by lw_pool_opts_init()");
+    o->send = send;
     if (o->connections == 0 || o->connections > CONNECTIONS_MAX || o->threads == 0 ||
         o->threads > THREADS_MAX || o->max_waiting == 0 || o->retry.attempts == 0 ||
         o->send.window > WINDOW_MAX)
@@ -152,18 +156,21 @@ lw_code
 lw_pool_open(const lw_pool_opts *opts, lw_pool **out, lw_error *err)
 {
     lw_error own;
+    lw_pool_opts o;
     lw_pool *p;
     lw_code rc;
 
-    *out = NULL;
     err = err == NULL ? &own : err;
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "there is nowhere to put the pool");
+    *out = NULL;
     lw_error_clear(err);
-    if ((rc = check_options(opts, err)) < 0)
+    if ((rc = check_options(opts, &o, err)) < 0)
         return rc;
-    if ((p = lw_zalloc(lw_alloc_or_default(opts->send.alloc), sizeof *p)) == NULL)
+    if ((p = lw_zalloc(lw_alloc_or_default(o.send.alloc), sizeof *p)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
-    p->alloc = *lw_alloc_or_default(opts->send.alloc);
-    take_options(p, opts);
+    p->alloc = *lw_alloc_or_default(o.send.alloc);
+    take_options(p, &o);
     if ((rc = make_room(p)) < 0)
         lw_fail(err, rc, LW_STAGE_NONE, "out of memory");
     else
@@ -256,6 +263,8 @@ lw_pool_stop_locked(lw_pool *p, lw_pool_state state)
 void
 lw_pool_stop(lw_pool *p)
 {
+    if (p == NULL)
+        return;
     uv_mutex_lock(&p->lock);
     lw_pool_stop_locked(p, LW_POOL_STOPS);
     uv_mutex_unlock(&p->lock);
@@ -296,6 +305,8 @@ lw_pool_drain(lw_pool *p)
 {
     lw_code rc;
 
+    if (p == NULL)
+        return LW_EUSAGE;
     uv_mutex_lock(&p->lock);
     while (p->n_alive > 0 && wait_for(p, LW_WAIT_DRAINED, UINT64_MAX))
         ;
@@ -323,6 +334,8 @@ lw_pool_next(lw_pool *p, uint64_t timeout_ms, lw_completion *out)
     uint64_t at = UINT64_MAX;
     lw_code rc = LW_OK;
 
+    if (p == NULL || out == NULL)
+        return LW_EUSAGE;
     if (timeout_ms <= TIME_MAX_MS)
         at = lw_pool_now() + timeout_ms;
     uv_mutex_lock(&p->lock);
@@ -379,17 +392,21 @@ add(lw_pool *p, lw_pool_job *j, lw_job_id *id, lw_error *err)
 }
 
 static lw_code
-submit(lw_pool *p, const lw_job *job, bool waits, lw_job_id *id, lw_error *err)
+submit(lw_pool *p, const lw_job *given, bool waits, lw_job_id *id, lw_error *err)
 {
     lw_pool_job *j;
+    lw_job job;
     lw_code rc = LW_OK;
 
-    if (job->message != NULL) { /* it is not rendered only to hear that there is no room */
+    if (p == NULL || lw_opts_copy(&job, sizeof job, given) < 0)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE,
+                       "there is no pool, or the job was not set by lw_job_init()");
+    if (job.message != NULL) { /* it is not rendered only to hear that there is no room */
         uv_mutex_lock(&p->lock);
         rc = wait_for_room(p, 0, waits, err);
         uv_mutex_unlock(&p->lock);
     }
-    if (rc != LW_OK || (rc = lw_pool_job_new(&p->alloc, job, &j, err)) < 0)
+    if (rc != LW_OK || (rc = lw_pool_job_new(&p->alloc, &job, &j, err)) < 0)
         return rc;
     uv_mutex_lock(&p->lock);
     if ((rc = wait_for_room(p, j->size_bytes, waits, err)) == LW_OK)
@@ -420,6 +437,8 @@ lw_pool_cancel(lw_pool *p, lw_job_id id)
     lw_pool_job *j;
     lw_code rc = LW_OK;
 
+    if (p == NULL)
+        return LW_EUSAGE;
     uv_mutex_lock(&p->lock);
     j = lw_queue_find(&p->queue, id);
     if (j == NULL || j->place == LW_JOB_FINISHED || j->place == LW_JOB_CANCELED) {
@@ -442,6 +461,8 @@ lw_pool_cancel(lw_pool *p, lw_job_id id)
 void
 lw_pool_stats_get(lw_pool *p, lw_pool_stats *out)
 {
+    if (p == NULL || out == NULL)
+        return;
     uv_mutex_lock(&p->lock);
     *out = p->stats;
     out->waiting_bytes = p->queue.bytes;

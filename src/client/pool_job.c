@@ -74,14 +74,12 @@ check(const lw_job *job, lw_error *err)
 {
     const lw_envelope *env = job->envelope;
 
-    if (job->size != sizeof *job)
-        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "the job was not set by lw_job_init()");
     if ((job->message == NULL) == (env == NULL))
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE,
                        "a job is either a message, or an envelope and a body");
     if (env == NULL)
         return LW_OK;
-    if (job->body.next == NULL || env->from == NULL)
+    if (job->body.next == NULL || env->from == NULL || (env->rcpts == NULL && env->n_rcpts > 0))
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "the envelope or the body is not whole");
     if (env->n_rcpts == 0)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "the message has no recipient");

@@ -154,11 +154,8 @@ static void
 run(probe *b, const lw_probe_opts *o)
 {
     lw_session *s = NULL;
-    lw_send_opts send = o->send;
 
-    if (send.n_servers > 1)
-        send.n_servers = 1;
-    if (lw_session_new(&send, &s, &b->p.error) < 0)
+    if (lw_session_new(o->send, &s, &b->p.error) < 0)
         return;
     s->setup.is_probe = true;
     lw_session_begin_call(s);
@@ -173,16 +170,24 @@ run(probe *b, const lw_probe_opts *o)
 lw_code
 lw_probe_run(const lw_probe_opts *opts, lw_probe **out)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->send.alloc);
-    probe *b = lw_zalloc(alloc, sizeof *b);
+    lw_probe_opts o;
+    lw_send_opts send;
+    probe *b;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     *out = NULL;
-    if (b == NULL)
+    if (lw_opts_copy(&o, sizeof o, opts) < 0 || lw_opts_copy(&send, sizeof send, o.send) < 0)
+        return LW_EUSAGE;
+    if (send.n_servers > 1)
+        send.n_servers = 1;
+    o.send = &send;
+    if ((b = lw_zalloc(send.alloc, sizeof *b)) == NULL)
         return LW_ENOMEM;
-    b->alloc = *alloc;
+    b->alloc = *lw_alloc_or_default(send.alloc);
     lw_arena_init(&b->arena, &b->alloc);
     b->p.round_trip_ms = -1;
-    run(b, opts);
+    run(b, &o);
     *out = &b->p;
     return b->p.error.code;
 }

@@ -407,6 +407,8 @@ code_of_reply(const lw_error *err, int permanent)
 int
 lw_exit_code(const lw_error *err)
 {
+    if (err == NULL)
+        return EX_SOFTWARE;
     switch (err->code) {
     case LW_OK:
     case LW_AGAIN:

@@ -151,6 +151,17 @@ lw_session_send(lw_session *s, lw_message *m, lw_report **report)
     return hand_over(r, s, report);
 }
 
+bool
+lw_envelope_is_whole(const lw_envelope *env)
+{
+    if (env == NULL || env->from == NULL || (env->rcpts == NULL && env->n_rcpts > 0))
+        return false;
+    for (size_t i = 0; i < env->n_rcpts; i++)
+        if (env->rcpts[i].address == NULL)
+            return false;
+    return true;
+}
+
 lw_code
 lw_session_send_raw(lw_session *s, lw_envelope *env, lw_body *body, lw_report **report)
 {
@@ -158,7 +169,7 @@ lw_session_send_raw(lw_session *s, lw_envelope *env, lw_body *body, lw_report **
 
     if (report != NULL)
         *report = NULL;
-    if (s == NULL || env == NULL || body == NULL)
+    if (s == NULL || body == NULL || !lw_envelope_is_whole(env))
         return LW_EUSAGE;
     lw_session_begin_call(s);
     if ((r = lw_report_new(&s->alloc, env)) != NULL) {
@@ -173,6 +184,7 @@ lw_send_with(const lw_send_opts *opts, lw_message *m, lw_report **report)
 {
     lw_outgoing out = { .rendering = NULL };
     lw_session *s = NULL;
+    lw_send_opts o;
     lw_report *r;
     lw_code rc;
 
@@ -180,8 +192,8 @@ lw_send_with(const lw_send_opts *opts, lw_message *m, lw_report **report)
         *report = NULL;
     if (opts == NULL)
         return LW_EUSAGE;
-    if (render(opts->alloc, m, &out, &r) == LW_OK &&
-        lw_session_new(opts, &s, &r->error) == LW_OK) {
+    (void)!lw_opts_copy(&o, sizeof o, opts); /* if it fails all is zero, and no session is made */
+    if (render(o.alloc, m, &out, &r) == LW_OK && lw_session_new(&o, &s, &r->error) == LW_OK) {
         lw_session_begin_call(s);
         transact(s, &out, true, r);
     }

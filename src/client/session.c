@@ -52,21 +52,21 @@ make_loop(lw_session *s, const lw_cancel *cancel, lw_error *err)
 lw_code
 lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
 {
+    lw_send_opts o;
     lw_session *s;
     lw_code rc;
 
     *out = NULL;
-    if (opts == NULL || opts->size != sizeof *opts)
-        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
-                       "the options were not set by lw_send_opts_init()");
-    if ((s = lw_zalloc(lw_alloc_or_default(opts->alloc), sizeof *s)) == NULL)
+    if ((rc = lw_setup_opts(&o, opts, err)) < 0)
+        return rc;
+    if ((s = lw_zalloc(lw_alloc_or_default(o.alloc), sizeof *s)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
-    s->alloc = *lw_alloc_or_default(opts->alloc);
+    s->alloc = *lw_alloc_or_default(o.alloc);
     s->deadline_ms = UINT64_MAX;
     s->setup.max_transactions = 1;
-    lw_transcript_init(&s->transcript, &s->alloc, opts);
-    if ((rc = lw_setup_init(&s->setup, &s->alloc, opts, err)) < 0 ||
-        (rc = make_loop(s, opts->cancel, err)) < 0) {
+    lw_transcript_init(&s->transcript, &s->alloc, &o);
+    if ((rc = lw_setup_init(&s->setup, &s->alloc, &o, err)) < 0 ||
+        (rc = make_loop(s, o.cancel, err)) < 0) {
         lw_session_close(s);
         return rc;
     }
@@ -89,7 +89,7 @@ lw_session_begin_call(lw_session *s)
 const lw_server_facts *
 lw_session_server(const lw_session *s)
 {
-    return &s->channel.facts;
+    return s == NULL ? NULL : &s->channel.facts;
 }
 
 lw_smtp *
@@ -212,9 +212,10 @@ lw_session_open(const lw_send_opts *opts, lw_session **out, lw_error *err)
     lw_error own;
     lw_code rc;
 
-    *out = NULL;
     err = err == NULL ? &own : err;
     lw_error_clear(err);
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "there is nowhere to put the session");
     if ((rc = lw_session_new(opts, out, err)) < 0)
         return rc;
     lw_session_begin_call(*out);

@@ -22,6 +22,19 @@ lw_host_name(char *dst, size_t cap)
         dst[0] = '\0';
 }
 
+lw_code
+lw_setup_opts(lw_send_opts *o, const lw_send_opts *given, lw_error *err)
+{
+    if (lw_opts_copy(o, sizeof *o, given) < 0)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
+                       "the options were not set by lw_send_opts_init(), or are those of a newer "
+                       "library");
+    for (size_t i = 0; i < o->n_servers; i++)
+        if (o->servers == NULL || o->servers[i] == NULL)
+            return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "a server is NULL");
+    return LW_OK;
+}
+
 /* the strings must outlive the call that gives them; false when memory is out */
 static bool
 copy_strings(lw_setup *u)

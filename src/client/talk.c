@@ -23,15 +23,21 @@ struct lw_talk {
 static lw_code
 open_talk(const lw_send_opts *opts, bool is_bare, lw_talk **out, lw_error *err)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
-    lw_send_opts send = *opts;
-    lw_talk *t = lw_zalloc(alloc, sizeof *t);
+    const lw_alloc *alloc;
+    lw_send_opts send;
+    lw_talk *t;
     lw_error own;
     lw_code rc;
 
-    *out = NULL;
     err = err == NULL ? &own : err;
     lw_error_clear(err);
+    if (out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "there is nowhere to put the session");
+    *out = NULL;
+    if ((rc = lw_setup_opts(&send, opts, err)) < 0)
+        return rc;
+    alloc = lw_alloc_or_default(send.alloc);
+    t = lw_zalloc(alloc, sizeof *t);
     if (t == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
     if (send.n_servers > 1)
@@ -81,7 +87,7 @@ lw_talk_close(lw_talk *t)
 const lw_server_facts *
 lw_talk_server(const lw_talk *t)
 {
-    return lw_session_server(t->s);
+    return t == NULL ? NULL : lw_session_server(t->s);
 }
 
 /* ---- replies ------------------------------------------------------------------------------------- */
@@ -241,11 +247,14 @@ say_starttls(lw_talk *t, lw_talk_reply *out, lw_error *err)
 lw_code
 lw_talk_say(lw_talk *t, lw_span line, bool *has_reply, lw_talk_reply *out, lw_error *err)
 {
-    bool is_command = !t->in_data && !t->is_answer;
+    bool is_command;
     lw_error own;
     lw_code rc;
 
     err = err == NULL ? &own : err;
+    if (t == NULL || has_reply == NULL || out == NULL || (line.ptr == NULL && line.len > 0))
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMMAND, "a pointer is NULL");
+    is_command = !t->in_data && !t->is_answer;
     *has_reply = true;
     if (lw_session_engine(t->s) == NULL || lw_smtp_want(lw_session_engine(t->s)) == 0)
         return lw_fail(err, LW_ELOST, LW_STAGE_COMMAND, "the session has ended");
@@ -274,6 +283,8 @@ lw_talk_more(lw_talk *t, lw_talk_reply *out, lw_error *err)
 {
     lw_error own;
 
+    if (t == NULL || out == NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMMAND, "a pointer is NULL");
     if (t->n_more == 0)
         return LW_DONE;
     t->n_more--;

@@ -148,7 +148,11 @@ lw_dkim_sign_body(lw_dkim_signer *s, lw_body *body, int64_t unix_s,
     lw_dkim_signed *b;
     lw_code rc;
 
+    if (out == NULL)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     *out = NULL;
+    if (s == NULL || body == NULL || body->next == NULL)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (body->rewind == NULL)
         return lw_dkim_fail(err, LW_EUSAGE,
                             "the message cannot be read twice, as signing needs");
@@ -167,19 +171,19 @@ lw_dkim_sign_body(lw_dkim_signer *s, lw_body *body, int64_t unix_s,
 lw_body *
 lw_dkim_signed_body(lw_dkim_signed *b)
 {
-    return &b->body;
+    return b == NULL ? NULL : &b->body;
 }
 
 lw_span
 lw_dkim_signed_fields(const lw_dkim_signed *b)
 {
-    return (lw_span){ b->out.ptr, b->n_fields };
+    return b == NULL ? LW_NO_SPAN : (lw_span){ b->out.ptr, b->n_fields };
 }
 
 const lw_error *
 lw_dkim_signed_error(const lw_dkim_signed *b)
 {
-    return &b->error;
+    return b == NULL ? &lw_error_of_null : &b->error;
 }
 
 void

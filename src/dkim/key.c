@@ -147,6 +147,8 @@ lw_dkim_key_parse(const lw_alloc *alloc, lw_span pem, lw_dkim_key **out, lw_erro
     EVP_PKEY *pkey = NULL;
     lw_code rc;
 
+    if (out == NULL || (pem.ptr == NULL && pem.len > 0))
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     *out = NULL;
     if ((rc = lw_dkim_openssl_load(err)) < 0)
         return rc;
@@ -177,6 +179,8 @@ lw_dkim_key_generate(const lw_alloc *alloc, lw_dkim_algorithm algorithm, unsigne
     EVP_PKEY *pkey;
     lw_code rc;
 
+    if (out == NULL)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     *out = NULL;
     if (algorithm == LW_DKIM_RSA && bits == 0)
         bits = LW_DKIM_RSA_WISE;
@@ -208,6 +212,8 @@ lw_dkim_key_callback(const lw_alloc *alloc, lw_dkim_algorithm algorithm,
 {
     lw_dkim_key *key;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     *out = NULL;
     if (sign == NULL || (algorithm != LW_DKIM_RSA && algorithm != LW_DKIM_ED25519))
         return LW_EUSAGE;
@@ -239,25 +245,25 @@ lw_dkim_key_free(lw_dkim_key *key)
 lw_dkim_algorithm
 lw_dkim_key_algorithm(const lw_dkim_key *key)
 {
-    return key->algorithm;
+    return key == NULL ? LW_DKIM_RSA : key->algorithm;
 }
 
 unsigned
 lw_dkim_key_bits(const lw_dkim_key *key)
 {
-    return key->bits;
+    return key == NULL ? 0 : key->bits;
 }
 
 bool
 lw_dkim_key_can_sign(const lw_dkim_key *key)
 {
-    return key->is_private || key->sign != NULL;
+    return key != NULL && (key->is_private || key->sign != NULL);
 }
 
 const char *
 lw_dkim_key_advice(const lw_dkim_key *key)
 {
-    if (key->algorithm != LW_DKIM_RSA || key->pkey == NULL)
+    if (key == NULL || key->algorithm != LW_DKIM_RSA || key->pkey == NULL)
         return "";
     /* [RFC8301 3.2] "Signers SHOULD use RSA keys of at least 2048 bits." */
     if (key->bits < LW_DKIM_RSA_WISE)
@@ -288,8 +294,10 @@ lw_dkim_key_pem(const lw_dkim_key *key, char **pem)
     lw_code rc = LW_ENOMEM;
     BIO *bio;
 
+    if (pem == NULL)
+        return LW_EUSAGE;
     *pem = NULL;
-    if (!key->is_private)
+    if (key == NULL || !key->is_private)
         return LW_EUSAGE;
     ERR_set_mark();
     bio = BIO_new(BIO_s_mem());
@@ -327,8 +335,10 @@ lw_dkim_key_record(const lw_dkim_key *key, char **record)
     char *space;
     lw_buf b;
 
+    if (record == NULL)
+        return LW_EUSAGE;
     *record = NULL;
-    if (key->pkey == NULL)
+    if (key == NULL || key->pkey == NULL)
         return LW_EUSAGE;
     ERR_set_mark();
     lw_buf_init(&b, &key->alloc, 4096);

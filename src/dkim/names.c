@@ -62,7 +62,8 @@ lw_dkim_header_names(size_t i, bool *is_sealed)
 {
     if (i >= LW_COUNT(names))
         return NULL;
-    *is_sealed = names[i].is_sealed;
+    if (is_sealed != NULL)
+        *is_sealed = names[i].is_sealed;
     return names[i].name;
 }
 

@@ -149,6 +149,8 @@ check_opts(const lw_dkim_opts *o, lw_error *err)
         return lw_dkim_fail(err, LW_EUSAGE,
                             "the key of %.200s cannot sign: it is a public one",
                             o->domain);
+    if (o->headers == NULL && o->n_headers > 0)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     for (size_t i = 0; i < o->n_headers; i++)
         if (!lw_dkim_is_field_name(lw_span_str(o->headers[i])) ||
             strlen(o->headers[i]) > 76 ||
@@ -185,11 +187,16 @@ copy_opts(lw_dkim_signer *s, config *c, const lw_dkim_opts *o)
 }
 
 lw_code
-lw_dkim_signer_add(lw_dkim_signer *s, const lw_dkim_opts *o, lw_error *err)
+lw_dkim_signer_add(lw_dkim_signer *s, const lw_dkim_opts *given, lw_error *err)
 {
-    config *c = &s->configs[s->n];
+    lw_dkim_opts copy, *o = &copy;
+    config *c;
     lw_code rc;
 
+    if (s == NULL || lw_opts_copy(o, sizeof *o, given) < 0)
+        return lw_dkim_fail(err, LW_EUSAGE, "no signer, or options that lw_dkim_opts_init() did "
+                            "not set");
+    c = &s->configs[s->n];
     if (s->n == LW_DKIM_SIGNATURES_MAX)
         return lw_dkim_fail(err, LW_ELIMIT, "at most %d signatures for a message",
                             LW_DKIM_SIGNATURES_MAX);
@@ -213,7 +220,7 @@ lw_dkim_signer_add(lw_dkim_signer *s, const lw_dkim_opts *o, lw_error *err)
 lw_code
 lw_dkim_sign_begin(lw_dkim_signer *s, int64_t unix_s, lw_error *err)
 {
-    if (s->n == 0)
+    if (s == NULL || s->n == 0)
         return lw_dkim_fail(err, LW_EUSAGE, "the signer has no key yet");
     if (unix_s < 0 || unix_s > INT64_C(999999999999))
         return lw_dkim_fail(err, LW_EUSAGE, "the time is out of range");
@@ -268,6 +275,8 @@ lw_dkim_sign_feed(lw_dkim_signer *s, lw_span octets, lw_error *err)
 {
     lw_code rc;
 
+    if (s == NULL || (octets.ptr == NULL && octets.len > 0))
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (!s->is_begun)
         return lw_dkim_fail(err, LW_EUSAGE, "no message was begun");
     if ((rc = lw_dkim_header_feed(&s->header, &octets, err)) < 0 ||
@@ -477,6 +486,8 @@ lw_dkim_sign_finish(lw_dkim_signer *s, lw_span *fields, lw_error *err)
     unsigned char digests[2][LW_DKIM_DIGEST];
     lw_code rc;
 
+    if (s == NULL || fields == NULL)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     *fields = LW_NO_SPAN;
     if (!s->is_begun)
         return lw_dkim_fail(err, LW_EUSAGE, "no message was begun");

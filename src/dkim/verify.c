@@ -70,6 +70,8 @@ lw_dkim_verifier_free(lw_dkim_verifier *v)
 void
 lw_dkim_verifier_reset(lw_dkim_verifier *v)
 {
+    if (v == NULL)
+        return;
     lw_dkim_header_reset(&v->header);
     v->n = v->n_bodies = 0;
     v->has_ended = v->has_failed = false;
@@ -140,9 +142,12 @@ failed(lw_dkim_verifier *v, lw_code rc)
 lw_code
 lw_dkim_verifier_feed(lw_dkim_verifier *v, lw_span octets, lw_error *err)
 {
-    bool was_complete = v->header.is_complete;
+    bool was_complete;
     lw_code rc;
 
+    if (v == NULL || (octets.ptr == NULL && octets.len > 0))
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
+    was_complete = v->header.is_complete;
     if (v->has_ended || v->has_failed)
         return lw_dkim_fail(err, LW_EUSAGE, "the message has ended already");
     if ((rc = lw_dkim_header_feed(&v->header, &octets, err)) < 0)
@@ -159,6 +164,8 @@ lw_dkim_verifier_end(lw_dkim_verifier *v, lw_error *err)
 {
     lw_code rc;
 
+    if (v == NULL)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (v->has_ended || v->has_failed)
         return lw_dkim_fail(err, LW_EUSAGE, "the message has ended already");
     if (!v->header.is_complete && (rc = find_signatures(v, err)) < 0)
@@ -178,13 +185,13 @@ lw_dkim_verifier_end(lw_dkim_verifier *v, lw_error *err)
 size_t
 lw_dkim_verifier_n(const lw_dkim_verifier *v)
 {
-    return v->n;
+    return v == NULL ? 0 : v->n;
 }
 
 const lw_dkim_signature *
 lw_dkim_verifier_signature(const lw_dkim_verifier *v, size_t i)
 {
-    return i < v->n ? &v->signatures[i].parsed.pub : NULL;
+    return v != NULL && i < v->n ? &v->signatures[i].parsed.pub : NULL;
 }
 
 /* ---- judging --------------------------------------------------------------------- */
@@ -317,8 +324,10 @@ lw_dkim_verifier_check(lw_dkim_verifier *v, size_t i, lw_dkim_answer answer,
     const char *problem;
     lw_code rc;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     memset(out, 0, sizeof *out);
-    if (!v->has_ended || i >= v->n)
+    if (v == NULL || (record.ptr == NULL && record.len > 0) || !v->has_ended || i >= v->n)
         return LW_EUSAGE;
     s = &v->signatures[i];
     if (!s->parsed.pub.is_valid)

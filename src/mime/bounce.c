@@ -206,21 +206,27 @@ take_outer(lw_bounce *b)
 lw_code
 lw_bounce_new(const lw_bounce_opts *opts, lw_bounce **out)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
+    const lw_alloc *alloc;
+    lw_bounce_opts given;
     lw_reader_opts o;
     lw_bounce *b;
     lw_code rc;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     *out = NULL;
+    if ((rc = lw_opts_copy(&given, sizeof given, opts)) < 0)
+        return rc;
+    alloc = lw_alloc_or_default(given.alloc);
     if ((b = lw_zalloc(alloc, sizeof *b)) == NULL)
         return LW_ENOMEM;
     b->alloc = *alloc;
-    b->opts = *opts;
-    b->opts.max_rcpts = opts->max_rcpts == 0 ? MAX_RCPTS : opts->max_rcpts;
-    b->opts.max_bytes = opts->max_bytes == 0 ? MAX_BYTES : opts->max_bytes;
+    b->opts = given;
+    b->opts.max_rcpts = given.max_rcpts == 0 ? MAX_RCPTS : given.max_rcpts;
+    b->opts.max_bytes = given.max_bytes == 0 ? MAX_BYTES : given.max_bytes;
     lw_reader_opts_init(&o);
     o.alloc = &b->alloc;
-    o.charset = opts->charset;
+    o.charset = given.charset;
     if ((rc = lw_reader_new(&o, &b->outer)) < 0) {
         lw_bounce_free(b);
         return rc;
@@ -252,6 +258,8 @@ lw_bounce_feed(lw_bounce *b, const void *p, size_t n)
     const char *at = p;
     size_t used;
 
+    if (b == NULL || (p == NULL && n > 0))
+        return LW_EUSAGE;
     while (n > 0 && b->failed == LW_OK) {
         fail(b, lw_reader_feed(b->outer, at, n, &used));
         at += used;
@@ -265,7 +273,11 @@ lw_bounce_feed(lw_bounce *b, const void *p, size_t n)
 lw_code
 lw_bounce_end(lw_bounce *b, const lw_bounce_report **report)
 {
+    if (report == NULL)
+        return LW_EUSAGE;
     *report = NULL;
+    if (b == NULL)
+        return LW_EUSAGE;
     if (b->failed < 0)
         return b->failed;
     lw_reader_eof(b->outer);

@@ -159,8 +159,10 @@ lw_addresses_complete(lw_span list, const char *domain, char **out, size_t *n)
     completer c = { .in = list, .domain = lw_span_str(domain) };
     lw_code rc;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     *out = NULL;
-    if (domain == NULL || domain[0] == '\0' || lw_span_has_eol(c.domain)
+    if ((list.ptr == NULL && list.len > 0) || domain == NULL || domain[0] == '\0' || lw_span_has_eol(c.domain)
         || lw_span_find(list, '\0') < list.len)
         return LW_EUSAGE;
     c.replaces = lw_span_find(c.domain, '@') < c.domain.len;

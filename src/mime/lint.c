@@ -257,19 +257,25 @@ take(lw_lint *l)
 lw_code
 lw_lint_new(const lw_lint_opts *opts, lw_lint **out)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
+    const lw_alloc *alloc;
+    lw_lint_opts given;
     lw_reader_opts o;
     lw_lint *l;
     lw_code rc;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     *out = NULL;
+    if ((rc = lw_opts_copy(&given, sizeof given, opts)) < 0)
+        return rc;
+    alloc = lw_alloc_or_default(given.alloc);
     if ((l = lw_zalloc(alloc, sizeof *l)) == NULL)
         return LW_ENOMEM;
     l->alloc = *alloc;
-    l->opts = *opts;
-    l->opts.max_findings = opts->max_findings == 0 ? MAX_FINDINGS : opts->max_findings;
-    l->opts.large_bytes = opts->large_bytes == 0 ? LARGE : opts->large_bytes;
-    l->opts.too_large_bytes = opts->too_large_bytes == 0 ? TOO_LARGE : opts->too_large_bytes;
+    l->opts = given;
+    l->opts.max_findings = given.max_findings == 0 ? MAX_FINDINGS : given.max_findings;
+    l->opts.large_bytes = given.large_bytes == 0 ? LARGE : given.large_bytes;
+    l->opts.too_large_bytes = given.too_large_bytes == 0 ? TOO_LARGE : given.too_large_bytes;
     lw_reader_opts_init(&o);
     o.alloc = &l->alloc;
     if ((rc = lw_reader_new(&o, &l->reader)) < 0) {
@@ -306,6 +312,8 @@ lw_lint_feed(lw_lint *l, const void *p, size_t n)
     const char *at = p;
     size_t used;
 
+    if (l == NULL || (p == NULL && n > 0))
+        return LW_EUSAGE;
     while (n > 0 && l->failed == LW_OK) {
         lw_code rc = lw_reader_feed(l->reader, at, n, &used);
         at += used;
@@ -321,6 +329,8 @@ lw_lint_feed(lw_lint *l, const void *p, size_t n)
 lw_code
 lw_lint_end(lw_lint *l)
 {
+    if (l == NULL)
+        return LW_EUSAGE;
     if (l->failed < 0)
         return l->failed;
     lw_reader_eof(l->reader);
@@ -332,11 +342,12 @@ lw_lint_end(lw_lint *l)
 const lw_lint_finding *
 lw_lint_finding_at(const lw_lint *l, size_t i)
 {
-    return i < l->n_findings ? &l->findings[i] : NULL;
+    return l != NULL && i < l->n_findings ? &l->findings[i] : NULL;
 }
 
 size_t
 lw_lint_count(const lw_lint *l, lw_lint_severity severity)
 {
-    return l->n_by_severity[severity];
+    return l == NULL || (size_t)severity >= LW_COUNT(l->n_by_severity) ? 0
+                                                                  : l->n_by_severity[severity];
 }

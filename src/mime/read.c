@@ -237,20 +237,23 @@ advance(lw_reader *r)
 static lw_code
 new_reader(const lw_reader_opts *opts, bool is_groups, lw_reader **out)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
+    const lw_alloc *alloc;
+    lw_reader_opts o;
     lw_reader *r;
 
-    *out = NULL;
-    if (opts->max_depth > LW_DEPTH_MAX)
+    if (out == NULL)
         return LW_EUSAGE;
+    *out = NULL;
+    if (lw_opts_copy(&o, sizeof o, opts) < 0 || o.max_depth > LW_DEPTH_MAX)
+        return LW_EUSAGE;
+    alloc = lw_alloc_or_default(o.alloc);
     if ((r = lw_zalloc(alloc, sizeof *r)) == NULL)
         return LW_ENOMEM;
     r->alloc = *alloc;
-    r->opts = *opts;
-    r->opts.max_depth = opts->max_depth == 0 ? MAX_DEPTH : opts->max_depth;
-    r->opts.max_parts = opts->max_parts == 0 ? MAX_PARTS : opts->max_parts;
-    r->opts.max_header_bytes = opts->max_header_bytes == 0 ? MAX_HEADER_BYTES
-                                                           : opts->max_header_bytes;
+    r->opts = o;
+    r->opts.max_depth = o.max_depth == 0 ? MAX_DEPTH : o.max_depth;
+    r->opts.max_parts = o.max_parts == 0 ? MAX_PARTS : o.max_parts;
+    r->opts.max_header_bytes = o.max_header_bytes == 0 ? MAX_HEADER_BYTES : o.max_header_bytes;
     r->is_groups = is_groups;
     r->begins_part = true;
     r->line = 1;
@@ -305,8 +308,10 @@ lw_reader_feed(lw_reader *r, const void *p, size_t n, size_t *used)
     lw_span in = { p, n };
     bool waits = false;
 
+    if (used == NULL)
+        return LW_EUSAGE;
     *used = 0;
-    if (r->at_eof)
+    if (r == NULL || (p == NULL && n > 0) || r->at_eof)
         return LW_EUSAGE;
     while (in.len > 0 && !(waits = advance(r)) && r->error.code == LW_OK)
         take(r, &in);
@@ -320,6 +325,8 @@ lw_reader_feed(lw_reader *r, const void *p, size_t n, size_t *used)
 void
 lw_reader_eof(lw_reader *r)
 {
+    if (r == NULL)
+        return;
     count_cr(r, (int)r->cr);
     r->at_eof = true;
 }
@@ -327,6 +334,8 @@ lw_reader_eof(lw_reader *r)
 lw_code
 lw_reader_next(lw_reader *r, lw_read_event *ev)
 {
+    if (r == NULL || ev == NULL)
+        return LW_EUSAGE;
     if (!advance(r)) {
         if (r->error.code != LW_OK)
             return r->error.code;
@@ -342,11 +351,11 @@ lw_reader_next(lw_reader *r, lw_read_event *ev)
 const lw_read_counts *
 lw_reader_counts(const lw_reader *r)
 {
-    return &r->counts;
+    return r == NULL ? NULL : &r->counts;
 }
 
 const lw_error *
 lw_reader_error(const lw_reader *r)
 {
-    return &r->error;
+    return r == NULL ? &lw_error_of_null : &r->error;
 }

@@ -186,6 +186,8 @@ lw_header_text(lw_span value, const lw_charset_hook *hook, char **out)
 {
     lw_buf b;
 
+    if (out == NULL || (value.ptr == NULL && value.len > 0))
+        return LW_EUSAGE;
     lw_buf_init(&b, NULL, LW_READ_VALUE_MAX);
     (void)lw_words_decode(&b, value, hook, NULL);
     return take(&b, out);
@@ -196,6 +198,8 @@ lw_header_param(lw_span value, const char *name, const lw_charset_hook *hook, ch
 {
     lw_buf b;
 
+    if (out == NULL || name == NULL || (value.ptr == NULL && value.len > 0))
+        return LW_EUSAGE;
     lw_buf_init(&b, NULL, LW_READ_VALUE_MAX);
     if (lw_param_find(&b, value, lw_span_str(name), hook) || lw_buf_finish(&b) < 0)
         return take(&b, out);

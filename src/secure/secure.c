@@ -90,6 +90,8 @@ keep_text(lw_secure *s, char **slot, const char *text, const char *what, lw_erro
 lw_code
 lw_secure_temp_dir(lw_secure *s, const char *path, lw_error *err)
 {
+    if (s == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     return keep_text(s, &s->temp_dir, path, "folder for temporary files", err);
 }
 
@@ -110,6 +112,8 @@ lw_secure_smime_sign(lw_secure *s, lw_span certs, lw_span key, lw_error *err)
 {
     lw_code rc;
 
+    if (s == NULL || (certs.ptr == NULL && certs.len > 0) || (key.ptr == NULL && key.len > 0))
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (s->key != NULL)
         return lw_secure_fail(err, LW_EUSAGE, "smime: a certificate to sign with was given already");
     if ((rc = lw_secure_choose(s, LW_SECURE_SMIME, err)) < 0 ||
@@ -127,9 +131,12 @@ lw_secure_smime_sign(lw_secure *s, lw_span certs, lw_span key, lw_error *err)
 lw_code
 lw_secure_smime_cert(lw_secure *s, lw_span certs, lw_error *err)
 {
-    size_t before = s->readers.n;
+    size_t before;
     lw_code rc;
 
+    if (s == NULL || (certs.ptr == NULL && certs.len > 0))
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
+    before = s->readers.n;
     if ((rc = lw_secure_openssl_load(err)) < 0)
         return rc;
     ERR_set_mark();
@@ -149,6 +156,8 @@ lw_secure_smime_encrypt(lw_secure *s, lw_smime_cipher cipher, lw_error *err)
 {
     lw_code rc;
 
+    if (s == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (cipher != LW_SMIME_AES_256_CBC && cipher != LW_SMIME_AES_256_GCM)
         return lw_secure_fail(err, LW_EUSAGE, "smime: unknown cipher");
     if ((rc = lw_secure_choose(s, LW_SECURE_SMIME, err)) < 0)
@@ -163,6 +172,8 @@ lw_secure_pgp_sign(lw_secure *s, const char *key, lw_error *err)
 {
     lw_code rc;
 
+    if (s == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     if ((rc = lw_secure_choose(s, LW_SECURE_PGP, err)) < 0 || (rc = lw_pgp_available(err)) < 0 ||
         (key != NULL && (rc = keep_text(s, &s->pgp_key, key, "pgp: key", err)) < 0))
         return rc;
@@ -175,6 +186,8 @@ lw_secure_pgp_encrypt(lw_secure *s, lw_error *err)
 {
     lw_code rc;
 
+    if (s == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     if ((rc = lw_secure_choose(s, LW_SECURE_PGP, err)) < 0 || (rc = lw_pgp_available(err)) < 0)
         return rc;
     s->encrypts = true;
@@ -184,6 +197,8 @@ lw_secure_pgp_encrypt(lw_secure *s, lw_error *err)
 lw_code
 lw_secure_pgp_home(lw_secure *s, const char *path, lw_error *err)
 {
+    if (s == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     return keep_text(s, &s->pgp_home, path, "pgp: folder of keys", err);
 }
 
@@ -236,7 +251,11 @@ lw_secure_body(lw_secure *s, lw_body *body, lw_envelope *env, int64_t now_s, lw_
     lw_entity e;
     lw_code rc;
 
+    if (out == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     *out = NULL;
+    if (s == NULL || body == NULL || body->next == NULL || env == NULL)
+        return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (!s->signs && !s->encrypts)
         return lw_secure_fail(err, LW_EUSAGE, "neither signing nor encrypting was asked for");
     if (body->rewind == NULL)

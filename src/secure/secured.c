@@ -178,13 +178,13 @@ lw_secured_each(lw_secured *b, lw_code (*give)(void *ctx, lw_span octets, lw_err
 lw_body *
 lw_secured_body(lw_secured *b)
 {
-    return &b->body;
+    return b == NULL ? NULL : &b->body;
 }
 
 const lw_error *
 lw_secured_error(const lw_secured *b)
 {
-    return &b->error;
+    return b == NULL ? &lw_error_of_null : &b->error;
 }
 
 void

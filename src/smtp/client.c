@@ -17,7 +17,7 @@ lw_smtp_state_name(const lw_smtp *e)
 #define STATE(name, meaning) [STATE_##name] = #name,
 #include "smtp/states.def"
     };
-    return names[e->state];
+    return e == NULL ? "none" : names[e->state];
 }
 
 static bool
@@ -137,11 +137,17 @@ make_room(lw_smtp *e)
 lw_code
 lw_smtp_new(const lw_smtp_opts *opts, uint64_t now_ms, lw_smtp **out)
 {
-    const lw_alloc *alloc = lw_alloc_or_default(opts->alloc);
+    const lw_alloc *alloc;
+    lw_smtp_opts o;
     lw_smtp *e;
     lw_code rc;
 
+    if (out == NULL)
+        return LW_EUSAGE;
     *out = NULL;
+    if ((rc = lw_opts_copy(&o, sizeof o, opts)) < 0)
+        return rc;
+    alloc = lw_alloc_or_default(o.alloc);
     if ((e = lw_malloc(alloc, sizeof *e)) == NULL)
         return LW_ENOMEM;
     memset(e, 0, offsetof(lw_smtp, text));
@@ -151,7 +157,7 @@ lw_smtp_new(const lw_smtp_opts *opts, uint64_t now_ms, lw_smtp **out)
     e->now_ms = e->began_ms = e->since_ms = now_ms;
     e->caps.auth = e->caps.lines = e->caps.hold_max_until = LW_LIT("");
     e->has_waited = true;
-    if ((rc = take_options(e, opts)) != LW_OK || (rc = make_room(e)) != LW_OK) {
+    if ((rc = take_options(e, &o)) != LW_OK || (rc = make_room(e)) != LW_OK) {
         lw_smtp_free(e);
         return rc;
     }
@@ -237,6 +243,8 @@ lw_smtp_settle(lw_smtp *e)
 lw_code
 lw_smtp_next(lw_smtp *e, lw_event *ev)
 {
+    if (e == NULL || ev == NULL)
+        return LW_EUSAGE;
     if (!e->has_event)
         return LW_DONE;
     *ev = e->ev;
@@ -249,8 +257,11 @@ lw_smtp_next(lw_smtp *e, lw_event *ev)
 unsigned
 lw_smtp_want(const lw_smtp *e)
 {
-    unsigned want = e->has_event ? LW_WANT_EVENT : 0;
+    unsigned want = 0;
 
+    if (e == NULL)
+        return want;
+    want = e->has_event ? LW_WANT_EVENT : 0;
     if (e->state == STATE_CLOSED)
         return want;
     want |= LW_WANT_READ;
@@ -316,6 +327,8 @@ lose_connection(lw_smtp *e, lw_code code, const char *what)
 lw_code
 lw_smtp_eof(lw_smtp *e)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     if (e->is_closing)
         return LW_OK;
     if (e->state == STATE_QUIT && e->n_slots == 0) {
@@ -329,14 +342,15 @@ lw_smtp_eof(lw_smtp *e)
 void
 lw_smtp_fail(lw_smtp *e, lw_code code, const char *text)
 {
-    if (!e->is_closing)
-        (void)lose_connection(e, code >= 0 ? LW_ELOST : code, text);
+    if (e != NULL && !e->is_closing)
+        (void)lose_connection(e, code >= 0 ? LW_ELOST : code,
+                              text == NULL ? "the connection was lost" : text);
 }
 
 lw_code
 lw_smtp_quit(lw_smtp *e)
 {
-    if (e->is_closing || e->state == STATE_TLS || e->state == STATE_CHALLENGE)
+    if (e == NULL || e->is_closing || e->state == STATE_TLS || e->state == STATE_CHALLENGE)
         return LW_EUSAGE;
     e->quit_wanted = true;
     return LW_OK;
@@ -468,8 +482,10 @@ lw_smtp_feed(lw_smtp *e, const void *p, size_t n, size_t *used)
 {
     lw_code rc = LW_OK;
 
+    if (used == NULL)
+        return LW_EUSAGE;
     *used = 0;
-    if (e->is_closing)
+    if (e == NULL || (p == NULL && n > 0) || e->is_closing)
         return LW_EUSAGE;
     if (n > 0 && !e->has_event && e->n_seg == 0 && lw_smtp_next_step(e) == STEP_NONE)
         e->has_waited = true;
@@ -525,11 +541,13 @@ stage_timeout(const lw_smtp *e)
 uint64_t
 lw_smtp_deadline(const lw_smtp *e)
 {
-    uint64_t at = UINT64_MAX, total = e->opts.timeouts.total_ms;
-    uint32_t stage = stage_timeout(e);
+    uint64_t at = UINT64_MAX, total;
+    uint32_t stage;
 
-    if (e->is_closing)
+    if (e == NULL || e->is_closing)
         return UINT64_MAX;
+    total = e->opts.timeouts.total_ms;
+    stage = stage_timeout(e);
     if (stage != 0)
         at = e->since_ms + stage;
     if (total != 0 && e->began_ms + total < at)
@@ -540,6 +558,8 @@ lw_smtp_deadline(const lw_smtp *e)
 lw_code
 lw_smtp_tick(lw_smtp *e, uint64_t now_ms)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     e->now_ms = now_ms;
     if (now_ms < lw_smtp_deadline(e))
         return LW_OK;
@@ -554,17 +574,17 @@ lw_smtp_tick(lw_smtp *e, uint64_t now_ms)
 const lw_capabilities *
 lw_smtp_capabilities(const lw_smtp *e)
 {
-    return &e->caps;
+    return e == NULL ? NULL : &e->caps;
 }
 
 unsigned
 lw_smtp_flights(const lw_smtp *e)
 {
-    return e->flights;
+    return e == NULL ? 0 : e->flights;
 }
 
 const lw_error *
 lw_smtp_error(const lw_smtp *e)
 {
-    return &e->err;
+    return e == NULL ? &lw_error_of_null : &e->err;
 }

@@ -24,8 +24,8 @@ lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag)
 {
     lw_code rc;
 
-    if (e->is_closing || e->quit_wanted || env == NULL || body == NULL || body->next == NULL ||
-        env->n_rcpts == 0)
+    if (e == NULL || e->is_closing || e->quit_wanted || env == NULL || body == NULL ||
+        body->next == NULL || env->n_rcpts == 0)
         return LW_EUSAGE;
     if (e->n_slots == e->opts.max_transactions)
         return LW_AGAIN;

@@ -81,6 +81,8 @@ lw_smtp_out(lw_smtp *e, lw_slice *v, int n)
     int count = 0;
     step s;
 
+    if (e == NULL || v == NULL)
+        return 0;
     /* the last step of a transaction makes room for the next one: it may go out at once */
     while ((s = lw_smtp_next_step(e)) != STEP_NONE) {
         lw_smtp_make_step(e, s);
@@ -111,6 +113,8 @@ drop_first_segment(lw_smtp *e)
 void
 lw_smtp_sent(lw_smtp *e, size_t n)
 {
+    if (e == NULL)
+        return;
     if (n > 0 && e->has_waited) {
         e->has_waited = false;
         e->flights++;

@@ -136,6 +136,8 @@ reply_to_helo(lw_smtp *e, const lw_reply *r)
 lw_code
 lw_smtp_starttls(lw_smtp *e)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     if (e->state != STATE_READY || e->n_await > 0 || e->n_slots > 0 || e->tls_active)
         return LW_EUSAGE;
     if ((e->caps.flags & LW_CAP_STARTTLS) == 0 && !e->opts.is_by_hand)
@@ -163,6 +165,8 @@ reply_to_starttls(lw_smtp *e, const lw_reply *r)
 lw_code
 lw_smtp_tls_done(lw_smtp *e)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     if (e->state == STATE_GREETING && !e->tls_active) {
         e->tls_active = true;
         return LW_OK;
@@ -206,6 +210,8 @@ lw_smtp_auth(lw_smtp *e, const char *mechanism, lw_span initial)
 {
     size_t line;
 
+    if (e == NULL || mechanism == NULL || (initial.ptr == NULL && initial.len > 0))
+        return LW_EUSAGE;
     if (e->state != STATE_READY || e->n_await > 0 || e->n_slots > 0 || e->logged_in ||
         !is_mechanism(mechanism) || initial.len > AUTH_MAX_BYTES)
         return LW_EUSAGE;
@@ -235,6 +241,8 @@ lw_smtp_auth(lw_smtp *e, const char *mechanism, lw_span initial)
 lw_code
 lw_smtp_auth_answer(lw_smtp *e, lw_span response)
 {
+    if (e == NULL || (response.ptr == NULL && response.len > 0))
+        return LW_EUSAGE;
     if (e->state != STATE_CHALLENGE || response.len > AUTH_MAX_BYTES ||
         lw_span_has_eol(response))
         return LW_EUSAGE;
@@ -246,6 +254,8 @@ lw_smtp_auth_answer(lw_smtp *e, lw_span response)
 lw_code
 lw_smtp_auth_cancel(lw_smtp *e)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     if (e->state != STATE_CHALLENGE)
         return LW_EUSAGE;
     lw_smtp_out_text(e, LW_LIT("*\r\n"));
@@ -332,6 +342,8 @@ is_hello(lw_span line)
 lw_code
 lw_smtp_command(lw_smtp *e, lw_span line, unsigned n_replies, void *tag)
 {
+    if (e == NULL || (line.ptr == NULL && line.len > 0))
+        return LW_EUSAGE;
     if (e->state != STATE_READY || e->n_await > 0 || e->n_slots > 0 || e->has_event ||
         line.len > 1000 || lw_span_has_eol(line))
         return LW_EUSAGE;

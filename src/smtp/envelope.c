@@ -50,7 +50,7 @@ text_is_safe(const char *s, size_t max, bool spaces)
 static bool
 rcpt_is_safe(const lw_rcpt *r)
 {
-    return r->address != NULL && r->address[0] != '\0' &&
+    return r->address[0] != '\0' &&
            address_is_safe(r->address, ADDRESS_MAX) &&
            text_is_safe(r->orcpt, TYPED_ADDRESS_MAX, true);
 }
@@ -79,16 +79,21 @@ wishes_are_sound(const lw_envelope *env)
 lw_code
 lw_smtp_check_envelope(const lw_envelope *env)
 {
-    if (env->from == NULL || !address_is_safe(env->from, ADDRESS_MAX) ||
+    if (env->from == NULL || env->rcpts == NULL)
+        return LW_EUSAGE;
+    if (!address_is_safe(env->from, ADDRESS_MAX) ||
         !text_is_safe(env->envid, ENVID_MAX, true) ||
         !text_is_safe(env->auth, TYPED_ADDRESS_MAX, true) ||
         !text_is_safe(env->hold_until, DATE_TIME_MAX, false))
         return LW_EADDRESS;
     if (!wishes_are_sound(env))
         return LW_EUSAGE;
-    for (size_t i = 0; i < env->n_rcpts; i++)
+    for (size_t i = 0; i < env->n_rcpts; i++) {
+        if (env->rcpts[i].address == NULL)
+            return LW_EUSAGE;
         if (!rcpt_is_safe(&env->rcpts[i]))
             return LW_EADDRESS;
+    }
     return LW_OK;
 }
 

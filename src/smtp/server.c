@@ -125,10 +125,11 @@ lw_smtp_server_new(const lw_smtp_server_opts *opts, uint64_t now_ms, lw_smtp_ser
     lw_smtp_server *e;
     size_t total;
 
-    *out = NULL;
-    if (opts == NULL || opts->size < sizeof(size_t) || opts->size > sizeof head.o)
+    if (out == NULL)
         return LW_EUSAGE;
-    memcpy(&head.o, opts, opts->size);
+    *out = NULL;
+    if (lw_opts_copy(&head.o, sizeof head.o, opts) < 0)
+        return LW_EUSAGE;
     set_defaults(&head.o);
     if (!are_good(&head.o))
         return LW_EUSAGE;
@@ -272,6 +273,8 @@ lw_smtp_server_next(lw_smtp_server *e, lw_server_event *ev)
 {
     lw_server_event_kind kind;
 
+    if (e == NULL || ev == NULL)
+        return LW_EUSAGE;
     *ev = (lw_server_event){ .kind = LW_SERVER_CLOSED };
     if (e->n_queue == 0)
         return LW_DONE;
@@ -337,6 +340,8 @@ lw_smtp_server_want(const lw_smtp_server *e)
 {
     unsigned want = 0;
 
+    if (e == NULL)
+        return want;
     if (e->n_queue > 0)
         want |= LW_WANT_EVENT;
     else if (e->owed >= 0)
@@ -353,7 +358,7 @@ lw_smtp_server_want(const lw_smtp_server *e)
 int
 lw_smtp_server_out(lw_smtp_server *e, lw_slice *v, int n)
 {
-    if (n < 1 || e->out_len == e->out_start)
+    if (e == NULL || v == NULL || n < 1 || e->out_len == e->out_start)
         return 0;
     v[0] = (lw_slice){ e->out + e->out_start, e->out_len - e->out_start, LW_SLICE_COMMAND };
     return 1;
@@ -378,9 +383,12 @@ out_has_left(lw_smtp_server *e)
 void
 lw_smtp_server_sent(lw_smtp_server *e, size_t n)
 {
-    size_t waiting = e->out_len - e->out_start;
+    size_t waiting;
 
-    if (n == 0 || LW_NEVER(n > waiting))
+    if (e == NULL || n == 0)
+        return;
+    waiting = e->out_len - e->out_start;
+    if (LW_NEVER(n > waiting))
         return;
     e->out_start += n;
     if (n == waiting) {
@@ -401,8 +409,10 @@ lw_smtp_server_feed(lw_smtp_server *e, const void *p, size_t n, size_t *used)
     const char *s = p;
     size_t i = 0;
 
+    if (used == NULL)
+        return LW_EUSAGE;
     *used = 0;
-    if (e->state == LW_SERVER_S_CLOSED || e->has_eof)
+    if (e == NULL || (p == NULL && n > 0) || e->state == LW_SERVER_S_CLOSED || e->has_eof)
         return LW_EUSAGE;
     while (i < n && lw_server_can_take(e)) {
         if (e->state == LW_SERVER_S_DATA)
@@ -455,6 +465,8 @@ lw_server_begin_close(lw_smtp_server *e, lw_code code)
 lw_code
 lw_smtp_server_eof(lw_smtp_server *e)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     if (e->state == LW_SERVER_S_CLOSED || e->state == LW_SERVER_S_CLOSING)
         return e->close_code;
     e->has_eof = true;
@@ -477,6 +489,8 @@ lw_smtp_server_close(lw_smtp_server *e, const char *text)
 {
     char first[256];
 
+    if (e == NULL)
+        return;
     if (e->state == LW_SERVER_S_CLOSED || e->state == LW_SERVER_S_CLOSING)
         return;
     lw_print_safe(first, sizeof first,
@@ -489,7 +503,7 @@ lw_smtp_server_close(lw_smtp_server *e, const char *text)
 lw_code
 lw_smtp_server_tls_done(lw_smtp_server *e)
 {
-    if (e->state != LW_SERVER_S_TLS || e->n_queue > 0)
+    if (e == NULL || e->state != LW_SERVER_S_TLS || e->n_queue > 0)
         return LW_EUSAGE;
     /* [RFC3207 4.2] "The server MUST discard any knowledge" */
     e->has_tls = true;
@@ -507,7 +521,7 @@ lw_smtp_server_tls_done(lw_smtp_server *e)
 uint64_t
 lw_smtp_server_deadline(const lw_smtp_server *e)
 {
-    if (e->state == LW_SERVER_S_CLOSED || lw_server_is_asking(e))
+    if (e == NULL || e->state == LW_SERVER_S_CLOSED || lw_server_is_asking(e))
         return UINT64_MAX;
     if (e->o.timeout_ms > UINT64_MAX - e->armed_ms)
         return UINT64_MAX;
@@ -517,6 +531,8 @@ lw_smtp_server_deadline(const lw_smtp_server *e)
 lw_code
 lw_smtp_server_tick(lw_smtp_server *e, uint64_t now_ms)
 {
+    if (e == NULL)
+        return LW_EUSAGE;
     if (now_ms > e->now_ms)
         e->now_ms = now_ms;
     if (e->now_ms < lw_smtp_server_deadline(e) || e->state == LW_SERVER_S_CLOSED)

@@ -492,7 +492,7 @@ answer(lw_smtp_server *e, int code, const char *enhanced, const char *text)
 lw_code
 lw_smtp_server_reply(lw_smtp_server *e, int code, const char *enhanced, const char *text)
 {
-    if (e->owed < 0 || !fits((lw_server_event_kind)e->owed, code) ||
+    if (e == NULL || e->owed < 0 || !fits((lw_server_event_kind)e->owed, code) ||
         (enhanced != NULL && !is_enhanced_of(enhanced, code)))
         return LW_EUSAGE;
     /* the 250 to EHLO and HELO has no text but the caller's behind our name */
@@ -507,7 +507,7 @@ lw_smtp_server_accept(lw_smtp_server *e)
 {
     const char *text = NULL;
 
-    if (e->owed < 0)
+    if (e == NULL || e->owed < 0)
         return LW_EUSAGE;
     if (e->owed == LW_SERVER_OPEN && e->o.protocol == LW_PROTOCOL_LMTP)
         text = "LMTP ready";
@@ -517,7 +517,8 @@ lw_smtp_server_accept(lw_smtp_server *e)
 lw_code
 lw_smtp_server_challenge(lw_smtp_server *e, lw_span base64)
 {
-    if ((e->owed != LW_SERVER_AUTH && e->owed != LW_SERVER_AUTH_DATA) ||
+    if (e == NULL || (base64.ptr == NULL && base64.len > 0) ||
+        (e->owed != LW_SERVER_AUTH && e->owed != LW_SERVER_AUTH_DATA) ||
         base64.len > LW_SERVER_AUTH_MAX || !lw_command_is_base64(base64))
         return LW_EUSAGE;
     /* [RFC4954 4] "Note that there is still a space following the reply code, so" */

@@ -886,7 +886,7 @@ test_open__wrong_options_named(void **state)
 
     (void)state;
     pool_aim_at(&a, 25);
-    a.opts.size--;
+    a.opts.size++;
     assert_int_equal(lw_pool_open(&a.opts, &p, &err), LW_EUSAGE);
     pool_aim_at(&a, 25);
     a.opts.connections = 0;
