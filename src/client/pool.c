@@ -376,6 +376,25 @@ wait_for_room(lw_pool *p, uint64_t bytes, bool waits, lw_error *err)
     return LW_OK;
 }
 
+/* All sleep, and none of them can do anything for a while, such as until a server that could not
+ * be reached may be tried again: one must know when, or the job waits for ever.  Lock held. */
+static void
+wake_for_later(lw_pool *p)
+{
+    uint64_t at;
+
+    for (uint32_t i = 0; i < p->n_workers; i++)
+        if (!p->workers[i].is_asleep)
+            return; /* it looks at the queue before it sleeps */
+    for (uint32_t i = 0; i < p->n_workers; i++) {
+        (void)lw_pool_may_open(p, &p->workers[i], lw_pool_now(), &at);
+        if (at != UINT64_MAX) {
+            wake(&p->workers[i]);
+            return;
+        }
+    }
+}
+
 /* lock held */
 static lw_code
 add(lw_pool *p, lw_pool_job *j, lw_job_id *id, lw_error *err)
@@ -388,6 +407,7 @@ add(lw_pool *p, lw_pool_job *j, lw_job_id *id, lw_error *err)
     p->n_alive++;
     p->stats.submitted++;
     lw_pool_wake(p);
+    wake_for_later(p);
     return LW_OK;
 }
 

@@ -397,6 +397,33 @@ test_pool__nobody_listens_attempts_are_spent(void **state)
     free(c);
 }
 
+/* what is submitted while the only server is left alone waits for its pause, and not for ever: the
+ * worker that sleeps then has no reason of its own to wake up */
+static void
+test_pool__submitted_in_the_pause_of_a_server_is_told_of(void **state)
+{
+    enum { N = 40 };
+    pool_tally *t = pool_tally_new();
+    crowd *c = crowd_new(LOCK_STEP_EHLO);
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    pool_aim_at(&a, closed_port());
+    a.opts.retry.attempts = 1;
+    a.opts.retry.first_ms = a.opts.retry.max_ms = 5;
+    p = pool_open(&a);
+    for (unsigned n = 0; n < N; n++) {
+        assert_int_equal(pool_give(p, "ok", n, t, true, NULL), LW_OK);
+        assert_int_equal(lw_pool_drain(p), LW_OK);
+    }
+    lw_pool_close(p);
+    pool_check(t, c, N);
+    assert_int_equal(pool_count(t, N, LW_OUTCOME_UNSENT), N);
+    free(t);
+    free(c);
+}
+
 /* the first server cannot be reached: the second has all, and no job pays for it */
 static void
 test_pool__next_server_when_the_first_fails(void **state)
@@ -916,6 +943,7 @@ main(void)
         cmocka_unit_test(test_pool__job_that_kills_connections_hurts_nobody_else),
         cmocka_unit_test(test_pool__refused_login_fails_all_with_one_try),
         cmocka_unit_test(test_pool__nobody_listens_attempts_are_spent),
+        cmocka_unit_test(test_pool__submitted_in_the_pause_of_a_server_is_told_of),
         cmocka_unit_test(test_pool__next_server_when_the_first_fails),
         cmocka_unit_test(test_pool__spread_uses_all_servers),
         cmocka_unit_test(test_pool__idle_connection_is_closed_in_time),
