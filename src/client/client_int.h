@@ -295,6 +295,8 @@ bool lw_result_may_pass(lw_code code);
 void lw_result_explain(lw_error *err, const char *server, const lw_link *link);
 /** lw_result_judge - from the outcomes of all recipients: the report's error */
 void lw_result_judge(lw_report *r);
+/** lw_result_tell_success - the sentence of a report without error */
+void lw_result_tell_success(lw_report *r);
 
 struct lw_report {
     lw_alloc alloc;

@@ -250,7 +250,11 @@ lw_report_error(const lw_report *r)
 const char *
 lw_report_text(const lw_report *r)
 {
-    return r == NULL ? out_of_memory.text : r->text;
+    if (r == NULL)
+        return out_of_memory.text;
+    if (r->text[0] == '\0' && r->n > 0 && r->error.code == LW_OK)
+        lw_result_tell_success((lw_report *)(uintptr_t)r); /* only now: a pool's cost it much */
+    return r->text;
 }
 
 size_t

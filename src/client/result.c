@@ -358,8 +358,8 @@ judge_refusal(lw_report *r, const tally *t)
     r->error.enhanced = one->enhanced;
 }
 
-static void
-tell_success(lw_report *r)
+void
+lw_result_tell_success(lw_report *r)
 {
     sentence s = { r->text, sizeof r->text, 0 };
 
@@ -381,7 +381,7 @@ lw_result_judge(lw_report *r)
 
     if (r->n > 0 && t.failed == 0) {
         lw_error_clear(&r->error);
-        tell_success(r);
+        r->text[0] = '\0'; /* few ask for it: lw_report_text() has it written */
         return;
     }
     /* a connection that was lost, a wish that was not granted: that is the reason, unless the
