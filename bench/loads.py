@@ -177,6 +177,8 @@ def all_loads():
                                        'smtp-source', 'libcurl easy')),
         Load('session-tls', 'One connection, messages of 4 KiB, over TLS 1.3', '',
              SESSION, 'session', interleaved, tls=True, count=5000, same_cpu=True, reps=3),
+        Load('many', '20 connections, messages of 4 KiB', 'Client and peer on a processor each.',
+             SESSION, 'many', interleaved, count=20000, reps=3),
         Load('attachment', 'One message with an attachment of 50 MiB',
              'Composed and encoded by the program; the wall clock of the whole process. msmtp and '
              'smtp-source do not compose.', ATTACHMENT, 'attachment', interleaved, reps=5),

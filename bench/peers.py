@@ -120,9 +120,13 @@ def catalogue(tools):
         return lambda job: [tools.ours('session'), url(job), str(job.count), kind, path,
                             *ca(job)]
 
-    def limit(mode, window=1):
+    def pool(*options):
+        return lambda job: [tools.ours('pool'), url(job), str(job.count), data.message(4096),
+                            *options, *ca(job, 'ca')]
+
+    def limit(mode, window=1, connections=1):
         return lambda job: [tools.ours('limit'), '-p', str(job.port), '-m', mode, '-n',
-                            str(job.count), '-w', str(window), *(['-T'] if job.tls else []),
+                            str(job.count), '-w', str(window), '-c', str(connections), *(['-T'] if job.tls else []),
                             data.message(4096 if job.count > 1 else 2048)]
 
     def limit_attachment(mode):
@@ -166,11 +170,11 @@ def catalogue(tools):
                     str(job.count), kind, path(job) if callable(path) else path, *ca(job)]
         return command
 
-    def smtp_source(size):
+    def smtp_source(size, connections=1):
         def command(job):
             if job.tls:
                 raise Missing('it has no TLS')
-            return [tools.postfix('smtp-source'), '-d', '-m', str(job.count), '-l', str(size), '-f',
+            return [tools.postfix('smtp-source'), '-d', '-s', str(connections), '-m', str(job.count), '-l', str(size), '-f',
                     FROM, '-t', TO, 'inet:127.0.0.1:%d' % job.port]
         return command
 
@@ -206,6 +210,10 @@ def catalogue(tools):
             Runner('limit: BDAT, window 64', 'limit', limit('bdat', 64), count=100000),
             Runner('lw_session_send_raw', 'ours', session('raw', large)),
             Runner('lw_session_send, composing', 'ours', session('compose', data.body(4096))),
+            Runner('lw_pool, DATA', 'ours', pool('connections', '1', 'chunking', 'no')),
+            Runner('lw_pool, BDAT, window 8', 'ours', pool('connections', '1'), count=100000),
+            Runner('lw_pool, BDAT, window 64', 'ours',
+                   pool('connections', '1', 'window', '64'), count=100000),
             Runner('libESMTP', 'peer', libesmtp(large), peer='quick'),
             Runner('smtp-source', 'peer', smtp_source(4096 - 190), cpu='whole'),
             Runner('libcurl easy', 'peer', libcurl(large)),
@@ -215,6 +223,15 @@ def catalogue(tools):
             Runner('nodemailer pooled, ready message', 'peer', nodemailer('raw', large), count=2000),
             Runner('nodemailer pooled, composing', 'peer', nodemailer('compose', data.body(4096)),
                    count=2000),
+        ],
+        'many': [
+            Runner('limit: DATA, 1 wait', 'limit', limit('data', 1, 20)),
+            Runner('limit: BDAT, window 64', 'limit', limit('bdat', 64, 20), count=200000),
+            Runner('lw_pool, DATA', 'ours', pool('connections', '20', 'chunking', 'no')),
+            Runner('lw_pool, BDAT, window 8', 'ours', pool('connections', '20'), count=200000),
+            Runner('lw_pool, BDAT, window 64', 'ours',
+                   pool('connections', '20', 'window', '64'), count=200000),
+            Runner('smtp-source', 'peer', smtp_source(4096 - 190, 20), cpu='whole'),
         ],
         'attachment': [
             Runner('limit: encode and write, DATA', 'limit', limit_attachment('data')),

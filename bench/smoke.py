@@ -71,6 +71,17 @@ class Ours(Smoke, unittest.TestCase):
                                           '-T', self.data.message(4096)], 50, '-t')
         self.assertEqual((took['sessions'], took['handshakes']), (7, 7))
 
+    def test_pool__windows_connections_and_tls(self):
+        for n, sessions, options in ((N, 1, ('connections', '1', 'chunking', 'no')),
+                                     (1000, 1, ('connections', '1', 'window', '64'))):
+            with self.subTest(options):
+                took = self.run_against('pool', ['smtp://127.0.0.1:{port}', str(n),
+                                                 self.data.message(4096), *options], n)
+                self.assertEqual((took['messages'], took['sessions']), (n, sessions))
+        took = self.run_against('pool', ['smtps://127.0.0.1:{port}', '200', self.data.message(4096),
+                                         'ca', self.data.cert], 200, '-t')
+        self.assertEqual(took['messages'], 200)
+
     def test_limit_attachment__encodes_all(self):
         lines = -(-ATTACHMENT // 57)
         encoded = -(-ATTACHMENT // 3) * 4 + 2 * lines
