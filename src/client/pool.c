@@ -222,20 +222,28 @@ wake(lw_pool_worker *w)
     (void)uv_async_send(&w->async);
 }
 
-void
+bool
 lw_pool_wake(lw_pool *p)
 {
-    uint64_t at;
-
     for (uint32_t n = 0; n < p->n_workers; n++) {
         lw_pool_worker *w = &p->workers[(p->next_worker + n) % p->n_workers];
 
-        if (!w->is_asleep || (w->n_room == 0 && !lw_pool_may_open(p, w, lw_pool_now(), &at)))
+        if (!w->is_asleep || (w->n_room == 0 && !lw_pool_may_open(p, w, lw_pool_now())))
             continue;
         p->next_worker = (w->index + 1) % p->n_workers;
         wake(w);
-        return;
+        return true;
     }
+    return false;
+}
+
+/* A job was added.  If nobody can take it now (a server is left alone, a rate is reached), somebody
+ * must look at the first one all the same, to know when; the others wait behind it. */
+static void
+wake_for_job(lw_pool *p)
+{
+    if (!lw_pool_wake(p) && p->queue.waiting.n == 1)
+        wake(&p->workers[p->next_worker]);
 }
 
 void
@@ -376,25 +384,6 @@ wait_for_room(lw_pool *p, uint64_t bytes, bool waits, lw_error *err)
     return LW_OK;
 }
 
-/* All sleep, and none of them can do anything for a while, such as until a server that could not
- * be reached may be tried again: one must know when, or the job waits for ever.  Lock held. */
-static void
-wake_for_later(lw_pool *p)
-{
-    uint64_t at;
-
-    for (uint32_t i = 0; i < p->n_workers; i++)
-        if (!p->workers[i].is_asleep)
-            return; /* it looks at the queue before it sleeps */
-    for (uint32_t i = 0; i < p->n_workers; i++) {
-        (void)lw_pool_may_open(p, &p->workers[i], lw_pool_now(), &at);
-        if (at != UINT64_MAX) {
-            wake(&p->workers[i]);
-            return;
-        }
-    }
-}
-
 /* lock held */
 static lw_code
 add(lw_pool *p, lw_pool_job *j, lw_job_id *id, lw_error *err)
@@ -406,8 +395,7 @@ add(lw_pool *p, lw_pool_job *j, lw_job_id *id, lw_error *err)
     lw_queue_add(&p->queue, j);
     p->n_alive++;
     p->stats.submitted++;
-    lw_pool_wake(p);
-    wake_for_later(p);
+    wake_for_job(p);
     return LW_OK;
 }
 

@@ -20,6 +20,8 @@
  *   1. queue.n_waiting = jobs in the waiting list, the heap and the domains' lists
  *   2. n_alive = n_waiting + jobs that workers have + canceled ones not yet told
  *   3. n_lines = the workers' n_lines in sum; so for n_connecting and n_up
+ *   4. while jobs wait and all workers sleep, what lets one go on comes by itself: an event of a
+ *      line, or the timer of the worker that looked last
  */
 #ifndef LW_CLIENT_POOL_INT_H
 #define LW_CLIENT_POOL_INT_H
@@ -357,8 +359,8 @@ lw_pool_is_stopping(const lw_pool *p)
     return atomic_load_explicit(&((lw_pool *)(uintptr_t)p)->state, memory_order_relaxed) !=
            LW_POOL_RUNS;
 }
-/** lw_pool_wake - a worker that sleeps and could do something; lock held */
-void lw_pool_wake(lw_pool *p);
+/** lw_pool_wake - a worker that sleeps and could do something; false: there is none; lock held */
+bool lw_pool_wake(lw_pool *p);
 /** lw_pool_wake_all - every worker looks again; lock held */
 void lw_pool_wake_all(lw_pool *p);
 /** lw_pool_stop_locked - lw_pool_stop; lock held */
@@ -374,10 +376,12 @@ lw_pool_now(void)
 }
 
 /* pool_retry.c; lock held */
-/** lw_pool_choose_server - for a new line; LW_NO_SERVER: ask again at *at_ms */
-uint32_t lw_pool_choose_server(lw_pool *p, uint64_t now_ms, uint64_t *at_ms);
-/** lw_pool_may_open - this worker may open one more line now; if not, *at_ms: when to ask again */
-bool lw_pool_may_open(lw_pool *p, const lw_pool_worker *w, uint64_t now_ms, uint64_t *at_ms);
+/** lw_pool_choose_server - for a new line; LW_NO_SERVER: none can be used now */
+uint32_t lw_pool_choose_server(lw_pool *p, uint64_t now_ms);
+/** lw_pool_may_open - this worker may open one more line now */
+bool lw_pool_may_open(lw_pool *p, const lw_pool_worker *w, uint64_t now_ms);
+/** lw_pool_next_chance - when time alone may let some worker open a line; UINT64_MAX = never */
+uint64_t lw_pool_next_chance(lw_pool *p, uint64_t now_ms);
 /** lw_pool_server_failed - a line to this server did not come up.  What waits and has no hope goes
  *  to lost */
 void lw_pool_server_failed(lw_pool *p, const lw_line *l, const lw_error *err, uint64_t now_ms,

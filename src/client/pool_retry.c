@@ -90,17 +90,13 @@ is_usable(const lw_pool_server *s, uint64_t now_ms)
 }
 
 uint32_t
-lw_pool_choose_server(lw_pool *p, uint64_t now_ms, uint64_t *at_ms)
+lw_pool_choose_server(lw_pool *p, uint64_t now_ms)
 {
-    *at_ms = UINT64_MAX;
     for (uint32_t n = 0; n < p->n_servers; n++) {
         uint32_t i = (p->next_server + n) % (uint32_t)p->n_servers;
-        const lw_pool_server *s = &p->servers[i];
 
-        if (is_usable(s, now_ms))
+        if (is_usable(&p->servers[i], now_ms))
             return i;
-        if (s->not_before_ms > now_ms && s->not_before_ms < *at_ms)
-            *at_ms = s->not_before_ms;
     }
     return LW_NO_SERVER;
 }
@@ -122,22 +118,31 @@ raise_limit(lw_pool *p, uint64_t now_ms)
     }
 }
 
+uint64_t
+lw_pool_next_chance(lw_pool *p, uint64_t now_ms)
+{
+    uint64_t at = UINT64_MAX;
+
+    raise_limit(p, now_ms);
+    if (p->limit < p->opts.connections)
+        at = p->raise_at_ms;
+    for (size_t i = 0; i < p->n_servers; i++)
+        if (p->servers[i].not_before_ms > now_ms && p->servers[i].not_before_ms < at)
+            at = p->servers[i].not_before_ms;
+    return at;
+}
+
 bool
-lw_pool_may_open(lw_pool *p, const lw_pool_worker *w, uint64_t now_ms, uint64_t *at_ms)
+lw_pool_may_open(lw_pool *p, const lw_pool_worker *w, uint64_t now_ms)
 {
     uint64_t expected = (uint64_t)p->n_connecting * p->usual_window;
 
-    *at_ms = UINT64_MAX;
     if (lw_pool_is_stopping(p) || p->queue.waiting.n <= expected ||
         w->n_connecting >= LW_CONNECTING_MAX)
         return false;
     raise_limit(p, now_ms);
-    if (p->n_lines >= p->limit || w->n_lines >= share_of(p, w)) {
-        if (p->limit < p->opts.connections)
-            *at_ms = p->raise_at_ms;
-        return false;
-    }
-    return lw_pool_choose_server(p, now_ms, at_ms) != LW_NO_SERVER;
+    return p->n_lines < p->limit && w->n_lines < share_of(p, w) &&
+           lw_pool_choose_server(p, now_ms) != LW_NO_SERVER;
 }
 
 /* ---- failures to connect ---------------------------------------------------------------- */
@@ -162,10 +167,12 @@ all_have_failed(const lw_pool *p, bool for_good)
 static void
 leave_alone(lw_pool *p, lw_pool_server *s, uint64_t now_ms)
 {
-    s->n_failures++;
+    uint64_t pause = lw_pool_pause(&p->opts.retry, ++s->n_failures);
+
     s->n_rounds++;
     s->is_proven = false;
-    s->not_before_ms = now_ms + lw_pool_pause(&p->opts.retry, s->n_failures);
+    /* not at once, however short the pause: the next server has its turn */
+    s->not_before_ms = now_ms + (pause > 0 ? pause : 1);
 }
 
 void

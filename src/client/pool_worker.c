@@ -306,8 +306,8 @@ reserve(lw_pool_worker *w, uint32_t *round)
     uint32_t i = LW_NO_SERVER;
 
     uv_mutex_lock(&p->lock);
-    if (lw_queue_ready(&p->queue, now, &at) && lw_pool_may_open(p, w, now, &at) &&
-        (i = lw_pool_choose_server(p, now, &at)) != LW_NO_SERVER) {
+    if (lw_queue_ready(&p->queue, now, &at) && lw_pool_may_open(p, w, now) &&
+        (i = lw_pool_choose_server(p, now)) != LW_NO_SERVER) {
         p->n_lines++;
         p->n_connecting++;
         w->n_lines++;
@@ -469,17 +469,16 @@ static bool
 can_act(lw_pool_worker *w, uint64_t now, uint64_t *at)
 {
     lw_pool *p = w->pool;
-    uint64_t open_at = UINT64_MAX;
 
     if (lw_pool_is_stopping(p)) {
         *at = w->n_lines > 0 ? p->stop_at_ms : UINT64_MAX;
         return p->queue.n_waiting + p->canceled.n > 0;
     }
     if (lw_queue_ready(&p->queue, now, at)) {
-        if (w->n_room > 0 || lw_pool_may_open(p, w, now, &open_at))
+        if (w->n_room > 0 || lw_pool_may_open(p, w, now))
             return true;
-        *at = open_at;
-        lw_pool_wake(p);
+        *at = lw_pool_next_chance(p, now); /* perhaps another's, who is woken then */
+        (void)lw_pool_wake(p);
     }
     return p->canceled.n > 0;
 }

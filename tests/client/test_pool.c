@@ -424,6 +424,31 @@ test_pool__submitted_in_the_pause_of_a_server_is_told_of(void **state)
     free(c);
 }
 
+/* a job that comes while the server is left alone waits for the end of the pause, not for ever */
+static void
+test_pool__job_that_comes_in_a_pause_is_told_of(void **state)
+{
+    (void)state;
+    for (uint32_t threads = 1; threads <= 3; threads++) {
+        lw_completion done;
+        pool_aim a;
+        lw_pool *p;
+
+        pool_aim_at(&a, closed_port());
+        a.opts.threads = threads;
+        a.opts.retry.attempts = 1;
+        a.opts.retry.first_ms = a.opts.retry.max_ms = 20;
+        p = pool_open(&a);
+        for (unsigned n = 0; n < 5; n++) {
+            assert_int_equal(pool_give(p, "ok", n, NULL, true, NULL), LW_OK);
+            assert_int_equal(lw_pool_next(p, 60000, &done), LW_OK);
+            assert_string_equal(lw_report_outcome(done.report), "unsent");
+            lw_report_free(done.report);
+        }
+        lw_pool_close(p);
+    }
+}
+
 /* the first server cannot be reached: the second has all, and no job pays for it */
 static void
 test_pool__next_server_when_the_first_fails(void **state)
@@ -768,6 +793,75 @@ test_pool__cut_at_random_octets_outcomes_are_true(void **state)
     }
 }
 
+static unsigned
+dice(unsigned *seed, unsigned n)
+{
+    *seed = *seed * 1103515245u + 12345u;
+    return (*seed >> 8) % n;
+}
+
+/* limits, cuts, closes, pauses, rates, threads, a dead server and cancels at once: everybody is
+ * told of in the end, and truly */
+static void
+test_pool__everything_at_once_ends(void **state)
+{
+    enum { N = 150, ROUNDS = 60 };
+    static const char *const ehlos[] = { CHUNKING_EHLO, PIPELINING_EHLO, LOCK_STEP_EHLO };
+    uint16_t closed = closed_port();
+    unsigned seed = 42;
+
+    (void)state;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        crowd *c = crowd_new(ehlos[dice(&seed, 3)]);
+        pool_tally *t = pool_tally_new();
+        const char *servers[2];
+        char dead[64];
+        lw_job_id id;
+        pool_aim a;
+        lw_pool *p;
+
+        c->max_conns = dice(&seed, 4);
+        c->close_after = dice(&seed, 3) == 0 ? 1 + dice(&seed, 5) : 0;
+        c->seed = dice(&seed, 2) * (1 + round);
+        c->cut_below = 4000;
+        c->deferrals = 1;
+        crowd_start(c);
+        pool_aim_at(&a, c->port);
+        snprintf(dead, sizeof dead, "smtp://127.0.0.1:%u", closed);
+        servers[0] = dead;
+        servers[1] = a.url;
+        if (dice(&seed, 3) == 0) {
+            a.opts.send.servers = servers;
+            a.opts.send.n_servers = 2;
+        }
+        a.opts.spread = dice(&seed, 2);
+        a.opts.threads = 1 + dice(&seed, 4);
+        a.opts.connections = 1 + dice(&seed, 8);
+        a.opts.send.window = 1 + dice(&seed, 12);
+        a.opts.max_waiting = 1 + dice(&seed, 60);
+        a.opts.max_messages = dice(&seed, 2) * 7;
+        a.opts.idle_ms = dice(&seed, 3);
+        a.opts.retry.first_ms = dice(&seed, 4);
+        a.opts.retry.max_ms = 4;
+        a.opts.rates.messages = dice(&seed, 3) == 0 ? 5000 : 0;
+        a.opts.rates.recipients_per_domain = dice(&seed, 3) == 0 ? 4000 : 0;
+        a.opts.rates.messages_per_connection = dice(&seed, 3) == 0 ? 3000 : 0;
+        p = pool_open(&a);
+        for (unsigned n = 0; n < N; n++) {
+            assert_int_equal(pool_give(p, dice(&seed, 5) == 0 ? "defer" : "ok", n, t, true, &id),
+                             LW_OK);
+            if (dice(&seed, 10) == 0)
+                (void)lw_pool_cancel(p, id);
+        }
+        assert_int_equal(lw_pool_drain(p), LW_OK);
+        lw_pool_close(p);
+        crowd_stop(c);
+        pool_check(t, c, N);
+        free(t);
+        free(c);
+    }
+}
+
 /* ---- the caller's loop ------------------------------------------------------------------ */
 
 typedef struct looped {
@@ -944,6 +1038,7 @@ main(void)
         cmocka_unit_test(test_pool__refused_login_fails_all_with_one_try),
         cmocka_unit_test(test_pool__nobody_listens_attempts_are_spent),
         cmocka_unit_test(test_pool__submitted_in_the_pause_of_a_server_is_told_of),
+        cmocka_unit_test(test_pool__job_that_comes_in_a_pause_is_told_of),
         cmocka_unit_test(test_pool__next_server_when_the_first_fails),
         cmocka_unit_test(test_pool__spread_uses_all_servers),
         cmocka_unit_test(test_pool__idle_connection_is_closed_in_time),
@@ -955,6 +1050,7 @@ main(void)
         cmocka_unit_test(test_pool__cancel_switch_ends_it),
         cmocka_unit_test(test_pool__stop_and_cancel_at_random_moments),
         cmocka_unit_test(test_pool__cut_at_random_octets_outcomes_are_true),
+        cmocka_unit_test(test_pool__everything_at_once_ends),
         cmocka_unit_test(test_pool__callers_loop_no_thread),
         cmocka_unit_test(test_pool__message_is_taken_on_success_only),
         cmocka_unit_test(test_pool__message_is_encoded_for_what_the_server_takes),
