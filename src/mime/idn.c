@@ -3,33 +3,23 @@
  * mime/idn.c - a domain in its own script (U-labels) as the ASCII that DNS and SMTP take (A-labels)
  *
  * libidn2 does it by IDNA2008 and UTS 46 (non-transitional).  It is found when the first domain
- * that is not ASCII comes, and never let go: linking it would make every start pay for it and for
- * its tables.  It does not judge ASCII names, so the result passes our own check again.
+ * that is not ASCII comes: linking it would make every start pay for it and for its tables.  It
+ * does not judge ASCII names, so the result passes our own check again.
  */
 #include "mime/mime_int.h"
 
 #ifdef LW_HAVE_IDN2
-#include <dlfcn.h>
+#include "late/late.h"
+
 #include <idn2.h>
-#include <pthread.h>
 
-typedef int lookup_function(const uint8_t *src, uint8_t **lookupname, int flags);
-typedef void free_function(void *p);
+static struct {
+    int (*lookup)(const uint8_t *src, uint8_t **lookupname, int flags);
+    void (*release)(void *p);
+} idn2;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static lookup_function *lookup;
-static free_function *release;
-
-static void
-load(void)
-{
-    void *library = dlopen("libidn2.so.0", RTLD_NOW | RTLD_LOCAL);
-
-    if (library == NULL)
-        return;
-    release = (free_function *)dlsym(library, "idn2_free");
-    lookup = release == NULL ? NULL : (lookup_function *)dlsym(library, "idn2_lookup_u8");
-}
+static const char *const names[] = { "idn2_lookup_u8", "idn2_free" };
+static lw_late library = { LW_LATE("libidn2.so.0", names, idn2) };
 
 /* our own words: idn2_strerror() follows the locale */
 static const char *
@@ -74,20 +64,20 @@ lw_idn_to_ascii(lw_buf *out, lw_span domain, const char **problem)
     int found;
 
     *problem = NULL;
-    if (pthread_once(&once, load) != 0 || lookup == NULL)
+    if (lw_late_load(&library, LW_STAGE_COMPOSE, "such a domain needs libidn2", NULL) < 0)
         return LW_DONE;
     if (LW_NEVER(domain.len > LW_DOMAIN_MAX))
         return LW_EBUG;
     memcpy(name, domain.ptr, domain.len);
     name[domain.len] = '\0';
-    if ((found = lookup(name, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL)) == IDN2_MALLOC)
+    if ((found = idn2.lookup(name, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL)) == IDN2_MALLOC)
         return LW_ENOMEM;
     if (found != IDN2_OK) {
         *problem = problem_text(found);
         return LW_EADDRESS;
     }
     rc = put(out, (const char *)ascii, problem);
-    release(ascii);
+    idn2.release(ascii);
     return rc;
 }
 

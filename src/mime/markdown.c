@@ -2,30 +2,23 @@
 /*
  * mime/markdown.c - a body in Markdown: the source as text, and what libmd4c makes of it as HTML
  *
- * The library is found when the first such body comes, as in idn.c, and never let go.
+ * The library is found when the first such body comes, as in idn.c.
  */
 #include "mime/mime_int.h"
 
 #ifdef LW_HAVE_MD4C
-#include <dlfcn.h>
+#include "late/late.h"
+
 #include <md4c-html.h>
-#include <pthread.h>
 
-typedef int render_function(const MD_CHAR *input, MD_SIZE size,
-                            void (*output)(const MD_CHAR *, MD_SIZE, void *), void *ctx,
-                            unsigned parser_flags, unsigned renderer_flags);
+static struct {
+    int (*render)(const MD_CHAR *input, MD_SIZE size,
+                  void (*output)(const MD_CHAR *, MD_SIZE, void *), void *ctx,
+                  unsigned parser_flags, unsigned renderer_flags);
+} md4c;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static render_function *render;
-
-static void
-load(void)
-{
-    void *library = dlopen("libmd4c-html.so.0", RTLD_NOW | RTLD_LOCAL);
-
-    if (library != NULL)
-        render = (render_function *)dlsym(library, "md_html");
-}
+static const char *const names[] = { "md_html" };
+static lw_late library = { LW_LATE("libmd4c-html.so.0", names, md4c) };
 
 static void
 add(const MD_CHAR *p, MD_SIZE n, void *out)
@@ -39,14 +32,14 @@ to_html(lw_buf *out, const char *markdown, lw_error *err)
     size_t len = strlen(markdown);
     lw_code rc;
 
-    if (pthread_once(&once, load) != 0 || render == NULL)
-        return lw_fail(err, LW_ECAPABILITY, LW_STAGE_COMPOSE,
-                       "markdown: libmd4c-html.so.0 is not installed");
+    rc = lw_late_load(&library, LW_STAGE_COMPOSE, "markdown: it needs libmd4c", err);
+    if (rc < 0)
+        return rc == LW_ECONFIG ? err->code = LW_ECAPABILITY : rc;
     if (len > LW_MARKDOWN_MAX)
         return lw_fail(err, LW_ELIMIT, LW_STAGE_COMPOSE, "markdown: longer than %zu octets",
                        LW_MARKDOWN_MAX);
     lw_buf_add(out, LW_LIT("<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head><body>\n"));
-    if (render(markdown, (MD_SIZE)len, add, out, MD_DIALECT_GITHUB, 0) != 0)
+    if (md4c.render(markdown, (MD_SIZE)len, add, out, MD_DIALECT_GITHUB, 0) != 0)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "markdown: out of memory");
     lw_buf_add(out, LW_LIT("</body></html>\n"));
     if (lw_buf_cstr(out) != NULL)

@@ -12,53 +12,40 @@
 #include "secure/pgp_int.h"
 
 #ifdef LW_HAVE_GPGME
-#include <dlfcn.h>
+#include "late/late.h"
+
 #include <pthread.h>
 #include <time.h>
 
-lw_secure_gpgme_table lw_secure_gpgme;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static const char *problem = "libgpgme.so.11 is not installed or too old";
+#define NAME(name) #name,
 
-static void
+lw_secure_gpgme_table lw_secure_gpgme;
+
+static const char *
 initialise(void)
 {
     struct sigaction before;
     bool has_before = sigaction(SIGPIPE, NULL, &before) == 0;
+    const char *problem = NULL;
 
     if (lw_secure_gpgme.gpgme_check_version_internal(
             "1.14.0", offsetof(struct _gpgme_signature, validity)) == NULL)
         problem = "libgpgme.so.11 is older than 1.14";
     else if (lw_secure_gpgme.gpgme_engine_check_version(GPGME_PROTOCOL_OpenPGP) != 0)
         problem = "the program gpg is not installed";
-    else
-        problem = NULL;
     if (has_before)
         sigaction(SIGPIPE, &before, NULL);
+    return problem;
 }
 
-static void
-load(void)
-{
-    void *library = dlopen("libgpgme.so.11", RTLD_NOW | RTLD_LOCAL);
-
-    if (library == NULL)
-        return;
-#define FIND(name)                                                                       \
-    lw_secure_gpgme.name = (__typeof__(lw_secure_gpgme.name))dlsym(library, #name);      \
-    if (lw_secure_gpgme.name == NULL)                                                    \
-        return;
-    LW_SECURE_GPGME_FUNCTIONS(FIND)
-#undef FIND
-    initialise();
-}
+static const char *const names[] = { LW_SECURE_GPGME_FUNCTIONS(NAME) };
+static lw_late library = { LW_LATE("libgpgme.so.11", names, lw_secure_gpgme),
+                           .problem = initialise };
 
 lw_code
 lw_pgp_available(lw_error *err)
 {
-    if (pthread_once(&once, load) == 0 && problem == NULL)
-        return LW_OK;
-    return lw_secure_fail(err, LW_ECONFIG, "pgp: OpenPGP needs GPGME and gpg, and %s", problem);
+    return lw_late_load(&library, LW_STAGE_COMPOSE, "pgp: OpenPGP needs GPGME and gpg", err);
 }
 
 /* ---- SIGPIPE -------------------------------------------------------------------------------------- */
