@@ -356,6 +356,11 @@ LW_API LW_MUST_USE lw_code lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body 
  */
 LW_API LW_MUST_USE lw_code lw_smtp_command(lw_smtp *e, lw_span line, unsigned n_replies, void *tag);
 
+/** lw_smtp_shown - how many octets of a line by hand may be shown: of an AUTH line what stands
+ *  before the third word, which is a credential, however the words are set apart; else all.  (The
+ *  answer to a 334 is one as a whole.) */
+LW_API size_t lw_smtp_shown(lw_span line);
+
 /** lw_smtp_quit - QUIT after everything submitted is done (in the last flight where RFC 2920
  *  allows it); CLOSED follows.  LW_OK, or LW_EUSAGE: closed, or a handshake or a challenge waits
  *  for the caller. */

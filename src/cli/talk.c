@@ -74,30 +74,11 @@ print_reply(const chat *c, const lw_reply *r)
     } while (eol != NULL);
 }
 
-static size_t
-skip(lw_span s, size_t at, bool is_space)
-{
-    while (at < s.len && (s.ptr[at] == ' ' || s.ptr[at] == '\t') == is_space)
-        at++;
-    return at;
-}
-
-/* of "AUTH PLAIN ...", what stands before the third word, however the words are set apart */
-static size_t
-shown_of(lw_span line)
-{
-    size_t verb = skip(line, 0, true), end = skip(line, verb, false);
-
-    if (!cli_is(line.ptr + verb, end - verb, "AUTH"))
-        return line.len;
-    return skip(line, skip(line, skip(line, end, true), false), true);
-}
-
 /* "AUTH PLAIN <redacted>": the argument after the mechanism is a credential */
 static void
 print_line(const chat *c, lw_span line)
 {
-    size_t shown = c->is_secret ? 0 : shown_of(line);
+    size_t shown = c->is_secret ? 0 : lw_smtp_shown(line);
     lw_span text = { line.ptr, shown };
 
     if (c->is_prompting || c->is_json)

@@ -300,15 +300,11 @@ skip(lw_span s, size_t at, bool is_space)
     return at;
 }
 
-/* what may be shown of a line by hand: nothing of the answer to a 334, and of an AUTH line what
- * stands before the third word, however the words are set apart */
-static size_t
-shown_of(const lw_smtp *e, lw_span line)
+size_t
+lw_smtp_shown(lw_span line)
 {
     size_t verb = skip(line, 0, true), end = skip(line, verb, false);
 
-    if (e->last_was_334)
-        return 0;
     if (!lw_span_eq_nocase((lw_span){ line.ptr + verb, end - verb }, LW_LIT("AUTH")))
         return line.len;
     return skip(line, skip(line, skip(line, end, true), false), true);
@@ -317,7 +313,7 @@ shown_of(const lw_smtp *e, lw_span line)
 static void
 send_line(lw_smtp *e, lw_span line)
 {
-    size_t shown = shown_of(e, line);
+    size_t shown = e->last_was_334 ? 0 : lw_smtp_shown(line);
     lw_span copy;
 
     if (shown > 0)

@@ -673,6 +673,7 @@ test_smtp__null_is_a_wrong_call(void **state)
     USAGE(lw_smtp_auth_cancel(NULL));
     USAGE(lw_smtp_submit(NULL, &env, &body, NULL));
     USAGE(lw_smtp_command(NULL, some, 1, NULL));
+    assert_int_equal(lw_smtp_shown((lw_span){ NULL, 0 }), 0);
     USAGE(lw_smtp_quit(NULL));
     USAGE(lw_smtp_error(NULL)->code);
     IS(LW_OK, lw_smtp_new(&o, 0, &e));

@@ -305,6 +305,25 @@ test_client__quit_where_it_cannot_be_said_is_refused(void **state)
     lw_smtp_free(e);
 }
 
+static void
+test_shown__credentials_of_auth_are_not(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t shown;
+    } rows[] = {
+        { "", 0 }, { "NOOP", 4 }, { "MAIL FROM:<a@b>", 15 }, { "AUTHOR x y", 10 },
+        { "AUTH", 4 }, { "AUTH LOGIN", 10 }, { "AUTH PLAIN AGFubgBz", 11 },
+        { "auth plain AGFubgBz", 11 }, { " \tAUTH  PLAIN \tAGFubgBz", 15 },
+        { "AUTH\tPLAIN\tAGFubgBz more", 11 }, { "AUTH PLAIN ", 11 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(rows); i++)
+        if (lw_smtp_shown(lw_span_str(rows[i].line)) != rows[i].shown)
+            fail_msg("\"%s\": %zu", rows[i].line, lw_smtp_shown(lw_span_str(rows[i].line)));
+}
+
 int
 main(void)
 {
@@ -314,6 +333,7 @@ main(void)
         cmocka_unit_test(test_client__without_extensions_each_command_waits),
         cmocka_unit_test(test_client__window_sends_transactions_back_to_back),
         cmocka_unit_test(test_client__line_without_reply_has_a_deadline),
+        cmocka_unit_test(test_shown__credentials_of_auth_are_not),
         cmocka_unit_test(test_client__quit_where_it_cannot_be_said_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
