@@ -37,8 +37,9 @@ static const char head[] =
     "vertical-align:top}th{font-weight:600;color:var(--dim)}"
     ".r{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;"
     "overflow-wrap:normal}\n"
-    ".wide{overflow-x:auto}svg{width:100%;height:auto;display:block}"
+    ".d{min-width:9rem}.wide{overflow-x:auto}svg{width:100%;height:auto;display:block}"
     "svg text{fill:var(--dim);font:12px system-ui,sans-serif}\n"
+    "@media(max-width:40rem){svg text{font-size:24px}}\n"
     ".ok{color:var(--ok)}.no{color:var(--no)}.wait{color:var(--wait)}.un{color:var(--un)}\n"
     "</style>\n";
 
@@ -145,7 +146,7 @@ open_svg(lw_buf *b, const char *label)
 {
     lw_buf_add_fmt(b, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n"
                    "<path d=\"M40 4V%dH%d\" fill=\"none\" stroke=\"var(--line)\"/>\n",
-                   WIDTH, HEIGHT + 24, label, HEIGHT, WIDTH);
+                   WIDTH, HEIGHT + 30, label, HEIGHT, WIDTH);
 }
 
 /* a bar of a chart with n places, from a share of the height */
@@ -179,9 +180,9 @@ add_rate(lw_buf *b, const lw_tally *t)
         bar(b, i, n, 0, ok, "ok");
         bar(b, i, n, ok, (double)t->failed[i] / (double)most, "no");
     }
-    lw_buf_add_fmt(b, "<text x=\"44\" y=\"14\">%.0f/s</text><text x=\"42\" y=\"%d\">0</text>"
+    lw_buf_add_fmt(b, "<text x=\"44\" y=\"24\">%.0f/s</text><text x=\"42\" y=\"%d\">0</text>"
                    "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">",
-                   (double)most / t->point_s, HEIGHT + 16, WIDTH - 2, HEIGHT + 16);
+                   (double)most / t->point_s, HEIGHT + 24, WIDTH - 2, HEIGHT + 24);
     add_seconds(b, (double)n * t->point_s);
     lw_buf_add_str(b, "</text></svg>\n<p class=\"dim\"><span class=\"ok\">\xe2\x96\xa0</span> "
                    "accepted <span class=\"no\">\xe2\x96\xa0</span> not accepted</p>\n");
@@ -222,9 +223,9 @@ add_latency(lw_buf *b, const lw_tally *t)
     open_svg(b, "histogram of the time from handing over to the answer");
     for (size_t i = from; i < to; i++)
         bar(b, i - from, to - from, 0, (double)t->latency[i] / (double)most, "bar");
-    lw_buf_add_fmt(b, "<text x=\"42\" y=\"%d\">", HEIGHT + 16);
+    lw_buf_add_fmt(b, "<text x=\"42\" y=\"%d\">", HEIGHT + 24);
     add_seconds(b, lw_tally_bucket_s(from));
-    lw_buf_add_fmt(b, "</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">", WIDTH - 2, HEIGHT + 16);
+    lw_buf_add_fmt(b, "</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">", WIDTH - 2, HEIGHT + 24);
     add_seconds(b, lw_tally_bucket_s(to));
     lw_buf_add_str(b, "</text></svg>\n");
 }
@@ -246,7 +247,7 @@ add_domains(lw_buf *b, const lw_tally *t)
 
     if (n == 0)
         return;
-    lw_buf_add_str(b, "<h2>By domain</h2>\n<div class=\"wide\"><table><tr><th>domain</th>"
+    lw_buf_add_str(b, "<h2>By domain</h2>\n<div class=\"wide\"><table><tr><th class=\"d\">domain</th>"
                    "<th class=\"r\">accepted</th><th class=\"r\">rejected</th>"
                    "<th class=\"r\">deferred</th><th class=\"r\">uncertain</th>"
                    "<th class=\"r\">unsent</th></tr>\n");
