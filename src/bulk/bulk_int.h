@@ -113,6 +113,8 @@ LW_MUST_USE lw_code lw_journal_reserve(lw_journal *j, size_t n, lw_error *err);
 LW_MUST_USE lw_code lw_journal_add(lw_journal *j, uint64_t row, lw_entry entry);
 /** lw_journal_write - give what waits to the system: a killed process does not lose it */
 LW_MUST_USE lw_code lw_journal_write(lw_journal *j, lw_error *err);
+/** lw_journal_drop - forget what waits, as far as it was not written: it did not come true */
+void lw_journal_drop(lw_journal *j);
 /** lw_journal_sync - and to the disk: power loss does not */
 LW_MUST_USE lw_code lw_journal_sync(lw_journal *j, lw_error *err);
 

@@ -25,9 +25,25 @@ fill_batch(lw_campaign *c)
 }
 
 static lw_code
+add_batch(lw_campaign *c)
+{
+    lw_code rc = LW_OK;
+
+    for (size_t i = 0; i < c->n_batch && rc == LW_OK; i++) {
+        const lw_slot *s = c->batch[i];
+
+        rc = lw_journal_add(c->journal, s->number,
+                            (lw_entry){ .mark = LW_MARK_OFFERED, .print = (uint32_t)s->print,
+                                        .attempt = (unsigned char)s->attempt });
+    }
+    return rc;
+}
+
+/* What waited before was written with the answers: a batch that fails can be dropped. */
+static lw_code
 journal_batch(lw_campaign *c)
 {
-    lw_error err;
+    lw_error err = { .code = LW_OK };
     lw_code rc;
 
     if (c->journal == NULL || c->n_batch == 0)
@@ -36,16 +52,11 @@ journal_batch(lw_campaign *c)
     rc = lw_journal_reserve(c->journal, 2 * c->n_batch + (size_t)c->counts.in_flight, &err);
     if (rc < 0)
         return lw_campaign_fail(c, rc, &err);
-    for (size_t i = 0; i < c->n_batch; i++) {
-        const lw_slot *s = c->batch[i];
-
-        rc = lw_journal_add(c->journal, s->number,
-                            (lw_entry){ .mark = LW_MARK_OFFERED, .print = (uint32_t)s->print,
-                                        .attempt = (unsigned char)s->attempt });
-        if (rc < 0)
-            return lw_campaign_fail(c, rc, NULL);
+    if ((rc = add_batch(c)) < 0 || (rc = lw_journal_sync(c->journal, &err)) < 0) {
+        lw_journal_drop(c->journal);
+        return lw_campaign_fail(c, rc, err.code < 0 ? &err : NULL);
     }
-    return (rc = lw_journal_sync(c->journal, &err)) < 0 ? lw_campaign_fail(c, rc, &err) : LW_OK;
+    return LW_OK;
 }
 
 /* the pool is gone (stopped, out of memory): the row is as it was */
@@ -268,8 +279,10 @@ lw_campaign_free(lw_campaign *c, lw_error *err)
     lw_alloc alloc = c->alloc;
     if (c->counts.in_flight > 0)
         lw_pool_stop(c->opts.pool);
-    while (c->counts.in_flight > 0 && take_answers(c, LW_FOREVER) >= LW_OK)
-        continue;
+    for (uint64_t before = 0; c->counts.in_flight != before;) {
+        before = c->counts.in_flight;
+        (void)take_answers(c, LW_FOREVER); /* the pool answers for each within its stop_ms */
+    }
     lw_campaign_give_up(c);
     drop_batch(c);
     rc = lw_journal_close(c->journal, err);

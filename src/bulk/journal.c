@@ -7,6 +7,7 @@
 
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -27,7 +28,7 @@ failed(const lw_journal *j, const char *what, int os_err, lw_error *err)
     lw_fail(err, LW_EOUTPUT, LW_STAGE_NONE, "journal %s: it cannot be %s: %s%s", j->path, what,
             strerror_r(os_err, why, sizeof why),
             os_err == ENOSPC || os_err == EDQUOT
-                ? ": make room and run the same command again: it continues" : "");
+                ? ": make room" : "");
     err->os_err = os_err;
     return LW_EOUTPUT;
 }
@@ -67,22 +68,35 @@ lw_journal_flush(lw_journal *j, lw_error *err)
     return LW_OK;
 }
 
+/* how large the file may become at all */
+static uint64_t
+size_limit(void)
+{
+    struct rlimit l;
+
+    return getrlimit(RLIMIT_FSIZE, &l) != 0 || l.rlim_cur == RLIM_INFINITY ? UINT64_MAX
+                                                                           : l.rlim_cur;
+}
+
 lw_code
 lw_journal_reserve(lw_journal *j, size_t n, lw_error *err)
 {
     uint64_t want = j->end + j->wait_len + ((uint64_t)n + 1) * LW_JOURNAL_RECORD;
+    uint64_t limit, upto = want + RESERVE_AHEAD;
 
     if (want <= j->reserved)
         return LW_OK;
+    if (want > (limit = size_limit()))
+        return failed(j, "written", EFBIG, err);
+    upto = upto < limit ? upto : limit;
 #ifdef FALLOC_FL_KEEP_SIZE
-    if (fallocate(j->fd, FALLOC_FL_KEEP_SIZE, (off_t)j->end,
-                  (off_t)(want + RESERVE_AHEAD - j->end)) != 0) {
+    if (fallocate(j->fd, FALLOC_FL_KEEP_SIZE, (off_t)j->end, (off_t)(upto - j->end)) != 0) {
         if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
             return failed(j, "written", errno, err);
         /* a file system without this: a full disk is met when it is written */
     }
 #endif
-    j->reserved = want + RESERVE_AHEAD;
+    j->reserved = upto;
     return LW_OK;
 }
 
@@ -143,6 +157,15 @@ lw_journal_sync(lw_journal *j, lw_error *err)
         return rc;
     j->is_synced = true;
     return LW_OK;
+}
+
+void
+lw_journal_drop(lw_journal *j)
+{
+    j->wait_len = 0;
+    if (ftruncate(j->fd, (off_t)j->end) != 0)
+        return; /* then some of them stand there, and their rows will be uncertain */
+    j->reserved = j->end;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@ import email.policy
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -389,6 +390,26 @@ class Interrupted(Bulk):
             self.assertGreater(first['unsent'], 0)
             again = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal, '--json')
             self.assertEqual(again.json['accepted'], first['unsent'])
+            count = sink.accepted()
+        self.assertEqual((len(count), set(count.values())), (n, {1}))
+
+    def test_full_disk_stops_in_order_and_the_next_run_goes_on(self):
+        def small_files():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (40000, resource.RLIM_INFINITY))
+
+        n, journal = 3000, self.path('j')
+        args = ['bulk', '--list', self.list(n), *BASIC, '--journal', journal, '--json']
+        with CountingSink(self.folder.name) as sink:
+            first = run(*args, '--via', sink.url, preexec_fn=small_files)
+            self.assertEqual(first.code, 74, first)
+            self.assertIn('cannot be written', first.err)
+            self.assertIn('run the same command again to continue', first.err)
+            self.assertEqual((first.json['uncertain'], first.json['accepted'] + first.json['unsent']),
+                             (0, n))
+            again = run(*args, '--via', sink.url)
+            self.assertEqual((again.code, again.json['uncertain']), (0, 0), again)
+            self.assertEqual(again.json['accepted'], first.json['unsent'])
             count = sink.accepted()
         self.assertEqual((len(count), set(count.values())), (n, {1}))
 
