@@ -23,10 +23,12 @@ static volatile sig_atomic_t n_stops;
 static lw_cancel *cancel_on_second;
 
 /* Once: what is in flight is finished.  Twice: no waiting for answers but a moment.  Three times:
- * the end. */
+ * the end.  SIGTERM counts once only: timeout(1) and others send it twice at a time. */
 static void
 on_signal(int number)
 {
+    if (number == SIGTERM && n_stops > 0)
+        return;
     n_stops = n_stops + 1;
     if (n_stops == 2)
         lw_cancel_now(cancel_on_second);

@@ -122,6 +122,10 @@ cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
         n = snprintf(dst, cap, "It was stopped; %s.", go_on);
     else
         n = snprintf(dst, cap, "Some rows were not sent or were deferred; %s.", go_on);
+    if (s->counts.bad > 0 && n > 0 && (size_t) n < cap)
+        n += snprintf(dst + n, cap - (size_t) n, " %llu %s bad%s.", ull(s->counts.bad),
+                      s->counts.bad == 1 ? "row is" : "rows are",
+                      s->args->failures != NULL ? "" : ": --failures FILE.csv would say which");
     if (uncertain > 0 && n > 0 && (size_t) n < cap)
         snprintf(dst + n, cap - (size_t) n, " %llu %s uncertain: no answer came after all of the "
                  "message had left; they may have arrived, and are sent again only with "
