@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """tests/cli/test_bad_input.py - what must fail: the exit code, one clear sentence, nothing sent"""
+import base64
 import os
 import ssl
+import subprocess
 import tempfile
 import threading
 import unittest
 
 import harness
-from harness import Authority, Case, Peer, Sink, run, script
+from harness import Authority, Case, LETTERWING, Peer, Sink, run, script
 
 BASE = ['-f', 'ann@example.com', '-t', 'bob@example.org', '-s', 'x', '--text', 'x']
 INJECTION = 'x\r\nBcc: eve@example.net'
@@ -174,11 +176,24 @@ class Arguments(Case):
             ('certificate missing', BASE + ['--cert', missing], 78, [missing]),
             ('pin malformed', BASE + ['--tls-pin', 'sha256:xyz'], 78, []),
         ]
-        if os.geteuid() != 0:
-            closed = self.file('closed', b'x')
-            os.chmod(closed, 0)
-            rows.append(('attachment not readable', BASE + ['-a', closed], 65, [closed]))
         self.table(rows)
+
+    def test_unreadable_attachment(self):
+        """root may read everything, so the right to do that is taken away first"""
+        closed = self.file('closed', b'x')
+        os.chmod(closed, 0)
+        prefix = []
+        if os.geteuid() == 0:
+            prefix = ['setpriv', '--bounding-set', '-dac_override,-dac_read_search', '--']
+        for option in (['-a', closed], ['--inline', closed], ['--text', '@' + closed]):
+            with self.subTest(option[0]):
+                done = subprocess.run([*prefix, LETTERWING, 'send', '--via', self.sink.url,
+                                       *(BASE if option[0] != '--text' else BASE[:4]), *option],
+                                      stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 65, done)
+                self.assertIn(closed, done.stderr)
+                self.assertIn('ermission denied', done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done)
 
     def test_ready_messages(self):
         head = b'From: a@example.com\r\nTo: b@example.com\r\nSubject: x\r\n'
@@ -289,6 +304,19 @@ class Servers(Case):
             self.assert_fails(ran, 77, '535')
             self.assertNotIn('wrong', ran.err.replace('password is wrong', ''))
             self.assertEqual(sink.messages(), [])
+
+    def test_token_refused_shows_what_the_server_says(self):
+        """The 334 of XOAUTH2 and OAUTHBEARER holds JSON: it is decoded and told."""
+        said = base64.b64encode(b'{"status":"invalid_token","scope":"mail.send"}')
+        for mechanism in ('XOAUTH2', 'OAUTHBEARER'):
+            with self.subTest(mechanism), Peer(script(
+                    b'220 hi\r\n', b'250-hi\r\n250 AUTH %s\r\n' % mechanism.encode(),
+                    b'334 %s\r\n' % said, b'535 5.7.8 not accepted\r\n', b'221 bye\r\n')) as peer:
+                url = f'plain://ann:t0ken@127.0.0.1:{peer.port}'
+                ran = self.send(url, '--auth', mechanism)
+                self.assert_fails(ran, 77, '535', 'invalid_token', 'mail.send')
+                self.assertNotIn('t0ken', ran.err)
+                self.assertNotIn(said.decode(), ran.err)
 
     def test_login_not_offered(self):
         with Sink() as sink:

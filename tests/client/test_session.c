@@ -78,23 +78,31 @@ open_session(const target *t)
 
 /* ---- reuse ------------------------------------------------------------------------------------ */
 
+/* n messages over one session, all accepted */
+static void
+send_many(peer *p, unsigned n)
+{
+    target t;
+    lw_session *s;
+
+    peer_start(p);
+    aim(&t, p->port);
+    s = open_session(&t);
+    for (unsigned i = 0; i < n; i++)
+        expect(s, "bob@example.org", "accepted");
+    lw_session_close(s);
+    peer_stop(p);
+    assert_int_equal(p->stored, n);
+}
+
 static void
 test_session__many_messages_one_connection(void **state)
 {
     peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX };
-    target t;
-    lw_session *s;
 
     (void)state;
-    peer_start(&p);
-    aim(&t, p.port);
-    s = open_session(&t);
-    for (int i = 0; i < 20; i++)
-        expect(s, "bob@example.org", "accepted");
-    lw_session_close(s);
-    peer_stop(&p);
+    send_many(&p, 20);
     assert_int_equal(p.connections, 1);
-    assert_int_equal(p.stored, 20);
 }
 
 /* the server closes after each second message without a word: no message is lost, none is sent
@@ -103,18 +111,9 @@ static void
 test_session__server_closes_when_idle_reconnects(void **state)
 {
     peer p = { .ehlo = PLAIN_EHLO, .budget = SIZE_MAX, .close_after = 2 };
-    target t;
-    lw_session *s;
 
     (void)state;
-    peer_start(&p);
-    aim(&t, p.port);
-    s = open_session(&t);
-    for (int i = 0; i < 9; i++)
-        expect(s, "bob@example.org", "accepted");
-    lw_session_close(s);
-    peer_stop(&p);
-    assert_int_equal(p.stored, 9);
+    send_many(&p, 9);
     assert_int_equal(p.connections, 5);
 }
 
@@ -123,18 +122,9 @@ test_session__mailmax_reached_new_session(void **state)
 {
     peer p = { .ehlo = "250-peer\r\n250-PIPELINING\r\n250 LIMITS MAILMAX=3\r\n",
                .budget = SIZE_MAX };
-    target t;
-    lw_session *s;
 
     (void)state;
-    peer_start(&p);
-    aim(&t, p.port);
-    s = open_session(&t);
-    for (int i = 0; i < 7; i++)
-        expect(s, "bob@example.org", "accepted");
-    lw_session_close(s);
-    peer_stop(&p);
-    assert_int_equal(p.stored, 7);
+    send_many(&p, 7);
     assert_int_equal(p.connections, 3);
 }
 
@@ -328,6 +318,98 @@ test_login__endless_challenges_are_an_end(void **state)
         lw_report_free(r);
         lw_message_free(m);
         peer_stop(&p);
+    }
+}
+
+typedef struct said {
+    char auth[200]; /* mechanisms, in the order in which they were tried */
+} said;
+
+static void
+note_auth(void *ctx, const lw_transcript_line *line)
+{
+    said *s = ctx;
+    lw_span rest = line->text, word;
+    size_t n = strlen(s->auth);
+
+    if (line->direction == LW_TRANSCRIPT_CLIENT && lw_span_token(&rest, ' ', &word) &&
+        lw_span_eq(word, LW_LIT("AUTH")) && lw_span_token(&rest, ' ', &word))
+        snprintf(s->auth + n, sizeof s->auth - n, "%.*s ", (int)word.len, word.ptr);
+}
+
+/* After a refusal, another mechanism is tried where the answer may be another: 535 to a proof, and
+ * the password itself may pass; 504 and 534 ask for another.  The same secret in the same kind of
+ * exchange would only bring the account nearer to its lock; 454 is for later. */
+static void
+test_login__refused_next_mechanism_where_it_can_help(void **state)
+{
+    static const struct {
+        const char *reply, *tried;
+    } rows[] = {
+        { "535 5.7.8 no\r\n", "CRAM-MD5 PLAIN " },
+        { "504 5.5.4 no\r\n", "CRAM-MD5 PLAIN LOGIN " },
+        { "534 5.7.9 no\r\n", "CRAM-MD5 PLAIN LOGIN " },
+        { "454 4.7.0 later\r\n", "CRAM-MD5 " },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(rows); i++) {
+        peer p = { .ehlo = "250-peer\r\n250 AUTH LOGIN PLAIN CRAM-MD5\r\n", .budget = SIZE_MAX,
+                   .auth_reply = rows[i].reply };
+        lw_message *m = compose("bob@example.org");
+        said s = { .auth = "" };
+        lw_report *r = NULL;
+        target t;
+
+        peer_start(&p);
+        aim(&t, p.port);
+        snprintf(t.text[0], sizeof t.text[0], "plain://ann:secret@127.0.0.1:%u", p.port);
+        t.opts.transcript = note_auth;
+        t.opts.transcript_ctx = &s;
+        assert_int_equal(lw_send_with(&t.opts, m, &r), LW_EAUTH);
+        if (strcmp(s.auth, rows[i].tried) != 0)
+            fail_msg("%s: tried %s", rows[i].reply, s.auth);
+        lw_report_free(r);
+        lw_message_free(m);
+        peer_stop(&p);
+    }
+}
+
+static void
+set_canceled(void *ctx)
+{
+    lw_cancel_now(ctx);
+}
+
+/* before anything was begun, and in a TLS handshake that does not go on */
+static void
+test_send__canceled_before_and_in_a_handshake(void **state)
+{
+    static const char *const schemes[] = { "smtp", "smtps" };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(schemes); i++) {
+        lw_cancel *c = lw_cancel_new();
+        peer p = { .ehlo = PLAIN_EHLO, .budget = 0, .act = PEER_STALLS, .on_stall = set_canceled,
+                   .ctx = c };
+        lw_message *m = compose("bob@example.org");
+        lw_report *r = NULL;
+        target t;
+
+        peer_start(&p);
+        aim(&t, p.port);
+        snprintf(t.text[0], sizeof t.text[0], "%s://127.0.0.1:%u", schemes[i], p.port);
+        t.opts.cancel = c;
+        if (i == 0)
+            lw_cancel_now(c);
+        assert_int_equal(lw_send_with(&t.opts, m, &r), LW_ECANCELED);
+        assert_string_equal(lw_report_outcome(r), "unsent");
+        assert_int_equal(lw_report_exit_code(r), 75);
+        assert_non_null(strstr(lw_report_text(r), "127.0.0.1"));
+        lw_report_free(r);
+        lw_message_free(m);
+        peer_stop(&p);
+        lw_cancel_free(c);
     }
 }
 
@@ -707,6 +789,8 @@ main(void)
         cmocka_unit_test(test_send__refused_login_no_other_server),
         cmocka_unit_test(test_send__standard_descriptors_closed_message_accepted),
         cmocka_unit_test(test_login__endless_challenges_are_an_end),
+        cmocka_unit_test(test_login__refused_next_mechanism_where_it_can_help),
+        cmocka_unit_test(test_send__canceled_before_and_in_a_handshake),
         cmocka_unit_test(test_send__insists_on_tls_nothing_sent_in_clear),
         cmocka_unit_test(test_send__require_tls_unverified_certificate_nothing_sent),
         cmocka_unit_test(test_session__allocator_may_go),
