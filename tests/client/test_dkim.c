@@ -4,47 +4,10 @@
 
 #include <letterwing/letterwing.h>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#define FILE_BYTES 400000
+#include "client/written.h"
 
 static const char pem[] = "-----BEGIN PRIVATE KEY-----\n"
     "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
-
-typedef struct written {
-    lw_buf octets;
-    const char *spoil; /* a file that is changed when the first octets have come */
-} written;
-
-static lw_code
-take(void *ctx, const char *p, size_t n)
-{
-    written *w = ctx;
-
-    if (w->spoil != NULL) {
-        int fd = open(w->spoil, O_WRONLY);
-
-        assert_int_equal(pwrite(fd, "!", 1, FILE_BYTES - 100), 1);
-        close(fd);
-        w->spoil = NULL;
-    }
-    lw_buf_add(&w->octets, (lw_span){ p, n });
-    return LW_OK;
-}
-
-static void
-make_file(char path[32])
-{
-    static char octets[FILE_BYTES];
-    int fd;
-
-    memcpy(path, "/tmp/lw-dkim-XXXXXX", sizeof "/tmp/lw-dkim-XXXXXX");
-    fd = mkstemp(path);
-    memset(octets, 'x', sizeof octets);
-    assert_int_equal(write(fd, octets, sizeof octets), sizeof octets);
-    close(fd);
-}
 
 /* writes a message with the file attached, signed; the changed one changes half-way */
 static lw_code
@@ -70,7 +33,7 @@ write_signed(const char *path, bool is_changed, written *w, lw_error *err)
     assert_int_equal(lw_message_dkim(NULL, s), LW_ENOMEM);
     lw_buf_init(&w->octets, NULL, 1 << 22);
     w->spoil = is_changed ? path : NULL;
-    rc = lw_message_write(m, take, w, err);
+    rc = lw_message_write(m, written_take, w, err);
     lw_message_free(m);
     lw_dkim_signer_free(s);
     lw_dkim_key_free(key);
@@ -86,7 +49,7 @@ test_write__signed_message_verifies(void **state)
     lw_error err;
     written w;
 
-    make_file(path);
+    written_make_file(path);
     assert_int_equal(write_signed(path, false, &w, &err), LW_OK);
     assert_int_equal(lw_dkim_verifier_feed(v, lw_buf_span(&w.octets), &err), LW_OK);
     assert_int_equal(lw_dkim_verifier_end(v, &err), LW_OK);
@@ -106,7 +69,7 @@ test_write__file_changed_after_signing_is_an_error(void **state)
     lw_error err;
     written w;
 
-    make_file(path);
+    written_make_file(path);
     assert_int_equal(write_signed(path, true, &w, &err), LW_ESOURCE);
     assert_non_null(strstr(err.text, "dkim: the message changed after it was signed"));
     lw_buf_deinit(&w.octets);

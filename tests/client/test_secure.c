@@ -4,48 +4,12 @@
 
 #include <letterwing/letterwing.h>
 
-#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <unistd.h>
 
-#define FILE_BYTES 400000
+#include "client/written.h"
 
 static char pem[32]; /* the path of a certificate with its key */
-
-typedef struct written {
-    lw_buf octets;
-    const char *spoil; /* a file that is changed when the first octets have come */
-} written;
-
-static lw_code
-take(void *ctx, const char *p, size_t n)
-{
-    written *w = ctx;
-
-    if (w->spoil != NULL) {
-        int fd = open(w->spoil, O_WRONLY);
-
-        assert_int_equal(pwrite(fd, "!", 1, FILE_BYTES - 100), 1);
-        close(fd);
-        w->spoil = NULL;
-    }
-    lw_buf_add(&w->octets, (lw_span){ p, n });
-    return LW_OK;
-}
-
-static void
-make_file(char path[32])
-{
-    static char octets[FILE_BYTES];
-    int fd;
-
-    memcpy(path, "/tmp/lw-dkim-XXXXXX", sizeof "/tmp/lw-dkim-XXXXXX");
-    fd = mkstemp(path);
-    memset(octets, 'x', sizeof octets);
-    assert_int_equal(write(fd, octets, sizeof octets), sizeof octets);
-    close(fd);
-}
 
 static int
 make_certificate(void **state)
@@ -96,7 +60,7 @@ write_signed(const char *path, bool is_changed, written *w, lw_error *err)
     assert_int_equal(lw_message_secure(NULL, s), LW_ENOMEM);
     lw_buf_init(&w->octets, NULL, 1 << 22);
     w->spoil = is_changed ? path : NULL;
-    rc = lw_message_write(m, take, w, err);
+    rc = lw_message_write(m, written_take, w, err);
     lw_message_free(m);
     lw_secure_free(s);
     return rc;
@@ -116,7 +80,7 @@ test_write__signature_comes_last(void **state)
     lw_error err;
     written w;
 
-    make_file(path);
+    written_make_file(path);
     assert_int_equal(write_signed(path, false, &w, &err), LW_OK);
     assert_true(holds(&w, "Content-Type: multipart/signed;") && holds(&w, "Content-Type: application/pkcs7-signature;"));
     lw_buf_deinit(&w.octets);
@@ -130,7 +94,7 @@ test_write__file_changed_after_signing_is_an_error(void **state)
     lw_error err;
     written w;
 
-    make_file(path);
+    written_make_file(path);
     assert_int_equal(write_signed(path, true, &w, &err), LW_ESOURCE);
     assert_non_null(strstr(err.text, "the message changed after it was signed"));
     assert_false(holds(&w, "Content-Type: application/pkcs7-signature;"));
