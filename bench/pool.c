@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 typedef struct bench {
+    lw_send_opts send;
     lw_pool_opts opts;
     lw_pool *pool;
     const char *text;
@@ -70,13 +71,13 @@ option(bench *b, const char *name, const char *value)
     else if (strcmp(name, "threads") == 0)
         b->opts.threads = n;
     else if (strcmp(name, "window") == 0)
-        b->opts.send.window = n;
+        b->send.window = n;
     else if (strcmp(name, "ca") == 0)
-        b->opts.send.ca_file = value;
+        b->send.ca_file = value;
     else if (strcmp(name, "chunking") == 0)
-        b->opts.send.no_chunking = true;
+        b->send.no_chunking = true;
     else if (strcmp(name, "pipelining") == 0)
-        b->opts.send.no_pipelining = true;
+        b->send.no_pipelining = true;
     else if (strcmp(name, "hold") == 0) {
         b->n_hold = (long)n;
         b->opts.rates.messages_per_connection = 0.001;
@@ -169,10 +170,12 @@ main(int argc, char **argv)
         return 64;
     count = strtol(argv[2], NULL, 10);
     b.text = load_file(argv[3], &b.len);
+    lw_send_opts_init(&b.send);
     lw_pool_opts_init(&b.opts);
-    b.opts.send.servers = (const char *const *)&argv[1];
-    b.opts.send.n_servers = 1;
-    b.opts.send.ehlo_name = "bench.test";
+    b.opts.send = &b.send;
+    b.send.servers = (const char *const *)&argv[1];
+    b.send.n_servers = 1;
+    b.send.ehlo_name = "bench.test";
     for (int i = 4; i + 1 < argc; i += 2)
         option(&b, argv[i], argv[i + 1]);
     since = look_at_clock();

@@ -73,6 +73,7 @@ send_all(lw_pool *pool, char **addresses, int n)
 int
 main(int argc, char **argv)
 {
+    lw_send_opts send;
     lw_pool_opts opts;
     lw_pool *pool = NULL;
     lw_error err;
@@ -81,9 +82,11 @@ main(int argc, char **argv)
         fprintf(stderr, "usage: pool URL ADDRESS...\n");
         return 64;
     }
+    lw_send_opts_init(&send);
+    send.servers = (const char *const *)&argv[1];
+    send.n_servers = 1;
     lw_pool_opts_init(&opts);
-    opts.send.servers = (const char *const *)&argv[1];
-    opts.send.n_servers = 1;
+    opts.send = &send;
     if (lw_pool_open(&opts, &pool, &err) != LW_OK) {
         fprintf(stderr, "%s\n", err.text);
         return 69;

@@ -2,9 +2,11 @@
 /*
  * letterwing/pool.h - many messages over several connections, without waiting for each
  *
+ *     lw_send_opts_init(&send);
+ *     send.servers = &url;
+ *     send.n_servers = 1;
  *     lw_pool_opts_init(&opts);
- *     opts.send.servers = &url;
- *     opts.send.n_servers = 1;
+ *     opts.send = &send;
  *     lw_pool_open(&opts, &pool, &err);
  *     while (have more) {
  *         lw_job_init(&job);
@@ -22,7 +24,7 @@
  * sent again unless the policy asks for it.
  *
  * Threads: the calls on a pool may be made from any thread, also from a completion, but for
- * lw_pool_close().  With threads of the library's own opts.send.alloc and the allocator of
+ * lw_pool_close().  With threads of the library's own send->alloc and the allocator of
  * messages must be usable from several threads (malloc is).
  *
  * Memory: a job that waits costs its message, about 400 octets, and for each recipient about 60
@@ -65,21 +67,22 @@ typedef struct lw_pool_rates {
                                         slower than asked, never faster                      */
 } lw_pool_rates;
 
-/** Set what you need, leave the rest as lw_pool_opts_init() made it: the values in brackets. */
+/** Set what you need, leave the rest as lw_pool_opts_init() made it: the values in brackets.
+ *  It grows at its end only; rates and retry never do. */
 typedef struct lw_pool_opts {
     size_t size;                  /* set by lw_pool_opts_init()                              */
     /**
      * Servers, login, TLS, time-outs by stage, wishes (notify, ret, envid: for messages; an
-     * envelope has its own).  send.timeout_ms is not used; send.cancel ends the pool as
-     * lw_pool_stop() does; send.transcript is called on the pool's threads, with the lines of
-     * several connections mixed.
+     * envelope has its own).  Borrowed until lw_pool_open() returns, with all its strings.
+     * timeout_ms is not used; cancel ends the pool as lw_pool_stop() does; transcript is called
+     * on the pool's threads, with the lines of several connections mixed.
      *
-     * send.window [8]: transactions that one connection may have unanswered, and with it the
+     * window [0 = 8]: transactions that one connection may have unanswered, and with it the
      * number of messages that can become `uncertain` when that connection dies.  8 already
      * hides nearly all waiting (0.12 round trips a message); 64 gives the last factor of two.
      * 1 = each message is answered before the next one begins.
      */
-    lw_send_opts send;
+    const lw_send_opts *send;     /* must be set: it names the servers                       */
     bool spread;                  /* connections go to the servers in turn, else to the first
                                      that can be reached                             [false] */
     uint32_t connections;         /* at most                                             [4] */
@@ -102,8 +105,6 @@ static inline void lw_pool_opts_init(lw_pool_opts *o)
 {
     memset(o, 0, sizeof *o);
     o->size = sizeof *o;
-    lw_send_opts_init(&o->send);
-    o->send.window = 8;
     o->connections = 4;
     o->threads = 1;
     o->max_age_ms = 1800000;
@@ -185,7 +186,7 @@ LW_API void lw_pool_stop(lw_pool *p);
  *
  * LW_OK: so it is, and all completions were told, or can be fetched without waiting;
  * LW_AGAIN: called on a thread of the pool, which cannot wait for itself;
- * LW_ECANCELED: opts.send.cancel was used; everything has been told.
+ * LW_ECANCELED: send->cancel was used; everything has been told.
  */
 LW_API lw_code lw_pool_drain(lw_pool *p);
 

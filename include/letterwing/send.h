@@ -67,7 +67,7 @@ typedef struct lw_send_opts {
     uint64_t connect_timeout_ms;/* to a usable connection, all addresses; 0 = 30,000        */
     lw_smtp_timeouts timeouts;  /* by stage                                                 */
     bool no_pipelining, no_chunking;
-    uint32_t window;            /* transactions in flight; 0 = 1                            */
+    uint32_t window;            /* transactions in flight on a connection of a pool; 0 = 8  */
     unsigned notify;            /* LW_NOTIFY_* for every recipient                          */
     lw_ret ret;
     const char *envid;

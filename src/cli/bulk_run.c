@@ -143,7 +143,7 @@ in_flight(const cli_bulk_args *a, double rate)
 }
 
 static int
-open_pool(const cli_bulk_args *a, const lw_send_opts *send, const double rates[2], lw_pool **pool)
+open_pool(const cli_bulk_args *a, lw_send_opts *send, const double rates[2], lw_pool **pool)
 {
     lw_pool_opts o;
     lw_error err;
@@ -151,9 +151,9 @@ open_pool(const cli_bulk_args *a, const lw_send_opts *send, const double rates[2
     if (a->connections > 10000 || a->window > 1000)
         return cli_error(EX_USAGE, "bulk: --connections is at most 10000, --window at most 1000");
     lw_pool_opts_init(&o);
-    o.send = *send;
-    o.send.window = a->window > 0 ? (uint32_t) a->window : WINDOW_DEFAULT;
-    o.send.no_pipelining = a->no_pipelining;
+    send->window = a->window > 0 ? (uint32_t) a->window : WINDOW_DEFAULT;
+    send->no_pipelining = a->no_pipelining;
+    o.send = send;
     o.connections = (uint32_t) connections_of(a);
     o.rates.messages = rates[0];
     o.rates.recipients_per_domain = rates[1];

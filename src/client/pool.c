@@ -13,23 +13,26 @@
 #define THREADS_MAX 64u
 #define CONNECTIONS_MAX 1000000u
 #define WINDOW_MAX 65535u
+#define WINDOW_DEFAULT 8u
 #define TIME_MAX_MS 31536000000u /* a year: added to any time, it does not overflow */
 
 /* ---- options ---------------------------------------------------------------------------- */
 
 static lw_code
-check_options(const lw_pool_opts *given, lw_pool_opts *o, lw_error *err)
+check_options(const lw_pool_opts *given, lw_pool_opts *o, lw_send_opts *send,
+              lw_error *err)
 {
-    lw_send_opts send;
-
-    if (lw_opts_copy(o, sizeof *o, given) < 0 || lw_opts_copy(&send, sizeof send, &o->send) < 0 ||
-        (send.servers == NULL && send.n_servers > 0))
+    if (lw_opts_copy(o, sizeof *o, given) < 0)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
                        "the options were not set by lw_pool_opts_init()");
-    o->send = send;
+    if (lw_opts_copy(send, sizeof *send, o->send) < 0 ||
+        (send->servers == NULL && send->n_servers > 0))
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
+                       "opts.send is NULL, or was not set by lw_send_opts_init()");
+    o->send = NULL; /* the caller's */
     if (o->connections == 0 || o->connections > CONNECTIONS_MAX || o->threads == 0 ||
         o->threads > THREADS_MAX || o->max_waiting == 0 || o->retry.attempts == 0 ||
-        o->send.window > WINDOW_MAX)
+        send->window > WINDOW_MAX)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE,
                        "connections, threads, window, max_waiting or attempts is out of range");
     return LW_OK;
@@ -43,24 +46,25 @@ bound_time(uint64_t *ms)
 }
 
 static void
-take_options(lw_pool *p, const lw_pool_opts *o)
+take_options(lw_pool *p, const lw_pool_opts *o, const lw_send_opts *send)
 {
     uint64_t *times[] = { &p->opts.max_age_ms, &p->opts.idle_ms, &p->opts.stop_ms,
                           &p->opts.retry.first_ms, &p->opts.retry.max_ms };
 
     p->opts = *o;
+    p->send = *send;
     for (size_t i = 0; i < LW_COUNT(times); i++)
         bound_time(times[i]);
-    if (p->opts.send.window == 0)
-        p->opts.send.window = 1;
+    if (p->send.window == 0)
+        p->send.window = WINDOW_DEFAULT;
     p->is_callers_loop = o->loop != NULL;
     p->n_workers = p->is_callers_loop ? 1 : o->threads;
     if (p->n_workers > o->connections)
         p->n_workers = o->connections;
     p->limit = o->connections;
-    p->usual_window = p->opts.send.window;
+    p->usual_window = p->send.window;
     p->line_interval_ns = lw_rate_interval(o->rates.messages_per_connection);
-    p->n_servers = o->send.n_servers;
+    p->n_servers = send->n_servers;
     atomic_init(&p->state, LW_POOL_RUNS);
 }
 
@@ -101,7 +105,7 @@ open_workers(lw_pool *p, lw_error *err)
     for (uint32_t i = 0; i < p->n_workers && !p->is_callers_loop; i++)
         if (lw_worker_start(&p->workers[i]) < 0)
             return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "no thread can be started");
-    p->opts.send.servers = NULL; /* the caller's; each worker has copies */
+    p->send.servers = NULL; /* the caller's; each worker has copies */
     return LW_OK;
 }
 
@@ -157,6 +161,7 @@ lw_pool_open(const lw_pool_opts *opts, lw_pool **out, lw_error *err)
 {
     lw_error own;
     lw_pool_opts o;
+    lw_send_opts send;
     lw_pool *p;
     lw_code rc;
 
@@ -165,12 +170,12 @@ lw_pool_open(const lw_pool_opts *opts, lw_pool **out, lw_error *err)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "there is nowhere to put the pool");
     *out = NULL;
     lw_error_clear(err);
-    if ((rc = check_options(opts, &o, err)) < 0)
+    if ((rc = check_options(opts, &o, &send, err)) < 0)
         return rc;
-    if ((p = lw_zalloc(lw_alloc_or_default(o.send.alloc), sizeof *p)) == NULL)
+    if ((p = lw_zalloc(lw_alloc_or_default(send.alloc), sizeof *p)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
-    p->alloc = *lw_alloc_or_default(o.send.alloc);
-    take_options(p, &o);
+    p->alloc = *lw_alloc_or_default(send.alloc);
+    take_options(p, &o, &send);
     if ((rc = make_room(p)) < 0)
         lw_fail(err, rc, LW_STAGE_NONE, "out of memory");
     else

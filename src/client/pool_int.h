@@ -327,7 +327,8 @@ typedef enum lw_pool_state { LW_POOL_RUNS, LW_POOL_STOPS, LW_POOL_CLOSES } lw_po
 
 struct lw_pool {
     lw_alloc alloc;
-    lw_pool_opts opts;          /* its send: numbers only, the text is in each worker's setup */
+    lw_pool_opts opts;
+    lw_send_opts send;          /* numbers only, the text is in each worker's setup           */
     uint64_t line_interval_ns;  /* of opts.rates.messages_per_connection                      */
     size_t n_servers;
     lw_pool_worker *workers;
@@ -343,7 +344,7 @@ struct lw_pool {
     lw_list canceled, finished;
     size_t n_alive;
     uint32_t n_waiters[LW_WAITS];
-    bool was_canceled;          /* by opts.send.cancel                                        */
+    bool was_canceled;          /* by send.cancel                                             */
     uint64_t stop_at_ms;
     lw_pool_server *servers;
     uint32_t next_server, next_worker; /* whose turn it is                                     */

@@ -239,7 +239,7 @@ window_of(const lw_line *l)
 {
     const lw_send_opts *o = &l->worker->setup.opts;
     uint32_t flags = lw_smtp_capabilities(l->channel.link.engine)->flags;
-    uint32_t window = l->worker->pool->opts.send.window;
+    uint32_t window = l->worker->pool->send.window;
 
     if ((flags & LW_CAP_PIPELINING) == 0 || o->no_pipelining)
         return 1;

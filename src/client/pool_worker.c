@@ -590,11 +590,11 @@ lw_code
 lw_worker_open(lw_pool_worker *w, lw_error *err)
 {
     lw_pool *p = w->pool;
-    lw_code rc = lw_setup_init(&w->setup, &p->alloc, &p->opts.send, err);
+    lw_code rc = lw_setup_init(&w->setup, &p->alloc, &p->send, err);
 
     if (rc < 0)
         return rc;
-    w->setup.max_transactions = p->opts.send.window;
+    w->setup.max_transactions = p->send.window;
     w->who = pthread_self();
     w->is_known = p->is_callers_loop;
     if (make_handles(w) < 0)

@@ -65,6 +65,7 @@ pool_body_free(void *ctx)
 typedef struct pool_aim {
     char url[64];
     const char *servers[1];
+    lw_send_opts send;
     lw_pool_opts opts;
 } pool_aim;
 
@@ -75,8 +76,10 @@ pool_aim_at(pool_aim *a, uint16_t port)
     lw_pool_opts_init(&a->opts);
     snprintf(a->url, sizeof a->url, "smtp://127.0.0.1:%u", port);
     a->servers[0] = a->url;
-    a->opts.send.servers = a->servers;
-    a->opts.send.n_servers = 1;
+    lw_send_opts_init(&a->send);
+    a->opts.send = &a->send;
+    a->send.servers = a->servers;
+    a->send.n_servers = 1;
     a->opts.retry.first_ms = 0; /* nobody sleeps here */
 }
 

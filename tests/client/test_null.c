@@ -389,6 +389,7 @@ static void
 test_pool__null_is_a_wrong_call(void **state)
 {
     const char *const url = "smtp://127.0.0.1:1";
+    lw_send_opts send;
     lw_pool_opts o;
     lw_pool *p = NULL;
     lw_completion c;
@@ -396,11 +397,14 @@ test_pool__null_is_a_wrong_call(void **state)
     lw_pool_stats stats;
 
     (void)state;
+    lw_send_opts_init(&send);
     lw_pool_opts_init(&o);
     lw_job_init(&job);
     USAGE(lw_pool_open(NULL, &p, NULL));
     USAGE(lw_pool_open(&o, NULL, NULL));
-    o.send.n_servers = 1;
+    USAGE(lw_pool_open(&o, &p, NULL));
+    send.n_servers = 1;
+    o.send = &send;
     USAGE(lw_pool_open(&o, &p, NULL));
     RUN(lw_pool_stop(NULL));
     USAGE(lw_pool_drain(NULL));
@@ -410,7 +414,7 @@ test_pool__null_is_a_wrong_call(void **state)
     USAGE(lw_pool_cancel(NULL, 1));
     RUN(lw_pool_stats_get(NULL, &stats));
     RUN(lw_pool_close(NULL));
-    o.send.servers = &url;
+    send.servers = &url;
     IS(LW_OK, lw_pool_open(&o, &p, NULL));
     USAGE(lw_pool_submit(p, NULL, NULL, NULL));
     USAGE(lw_pool_submit(p, &job, NULL, NULL));

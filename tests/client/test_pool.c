@@ -37,7 +37,7 @@ test_pool__many_messages_each_arrives_once(void **state)
 
         crowd_start(c);
         pool_aim_at(&a, c->port);
-        a.opts.send.window = modes[i].window;
+        a.send.window = modes[i].window;
         a.opts.connections = modes[i].connections;
         a.opts.threads = modes[i].threads;
         a.opts.max_waiting = 500;
@@ -96,7 +96,7 @@ test_pool__server_closes_after_k_nothing_lost(void **state)
         c->close_after = 5;
         crowd_start(c);
         pool_aim_at(&a, c->port);
-        a.opts.send.window = 1u << round % 6;
+        a.send.window = 1u << round % 6;
         run_jobs(&a, "ok", N, t, &s);
         crowd_stop(c);
         pool_check(t, c, N);
@@ -166,7 +166,7 @@ test_pool__too_many_connections_keeps_to_fewer(void **state)
     crowd_start(c);
     pool_aim_at(&a, c->port);
     a.opts.connections = 8;
-    a.opts.send.window = 1;
+    a.send.window = 1;
     a.opts.retry.attempts = 1;
     run_jobs(&a, "ok", 1000, t, &s);
     crowd_stop(c);
@@ -466,8 +466,8 @@ test_pool__next_server_when_the_first_fails(void **state)
     pool_aim_at(&a, c->port);
     servers[0] = first;
     servers[1] = a.url;
-    a.opts.send.servers = servers;
-    a.opts.send.n_servers = 2;
+    a.send.servers = servers;
+    a.send.n_servers = 2;
     a.opts.retry.attempts = 1;
     a.opts.retry.first_ms = a.opts.retry.max_ms = 3600000;
     run_jobs(&a, "ok", 100, t, &s);
@@ -496,8 +496,8 @@ test_pool__spread_uses_all_servers(void **state)
         snprintf(urls[i], sizeof urls[i], "smtp://127.0.0.1:%u", c[i]->port);
         servers[i] = urls[i];
     }
-    a.opts.send.servers = servers;
-    a.opts.send.n_servers = 2;
+    a.send.servers = servers;
+    a.send.n_servers = 2;
     a.opts.spread = true;
     a.opts.rates.messages_per_connection = 0.001; /* six messages, six connections */
     a.opts.connections = 6;
@@ -676,7 +676,7 @@ test_pool__stop_in_flight_is_uncertain_waiting_is_unsent(void **state)
     crowd_start(c);
     pool_aim_at(&a, c->port);
     a.opts.connections = 1;
-    a.opts.send.window = 4;
+    a.send.window = 4;
     a.opts.stop_ms = 0;
     p = pool_open(&a);
     for (unsigned n = 0; n < 10; n++)
@@ -705,7 +705,7 @@ test_pool__cancel_switch_ends_it(void **state)
 
     (void)state;
     pool_aim_at(&a, closed_port());
-    a.opts.send.cancel = cancel;
+    a.send.cancel = cancel;
     a.opts.max_waiting = 2;
     a.opts.retry.attempts = 1000000;
     a.opts.retry.first_ms = a.opts.retry.max_ms = 3600000;
@@ -740,7 +740,7 @@ test_pool__stop_and_cancel_at_random_moments(void **state)
         crowd_start(c);
         pool_aim_at(&a, c->port);
         a.opts.threads = 1 + round % 3;
-        a.opts.send.window = 1 + round % 16;
+        a.send.window = 1 + round % 16;
         p = pool_open(&a);
         seed = seed * 1103515245u + 12345u;
         at = (seed >> 8) % N;
@@ -782,7 +782,7 @@ test_pool__cut_at_random_octets_outcomes_are_true(void **state)
         c->cut_below = 3000;
         crowd_start(c);
         pool_aim_at(&a, c->port);
-        a.opts.send.window = 1u << round % 6;
+        a.send.window = 1u << round % 6;
         a.opts.threads = 1 + round % 2;
         a.opts.retry.attempts = 1 + round % 4;
         run_jobs(&a, "ok", N, t, &s);
@@ -831,13 +831,13 @@ test_pool__everything_at_once_ends(void **state)
         servers[0] = dead;
         servers[1] = a.url;
         if (dice(&seed, 3) == 0) {
-            a.opts.send.servers = servers;
-            a.opts.send.n_servers = 2;
+            a.send.servers = servers;
+            a.send.n_servers = 2;
         }
         a.opts.spread = dice(&seed, 2);
         a.opts.threads = 1 + dice(&seed, 4);
         a.opts.connections = 1 + dice(&seed, 8);
-        a.opts.send.window = 1 + dice(&seed, 12);
+        a.send.window = 1 + dice(&seed, 12);
         a.opts.max_waiting = 1 + dice(&seed, 60);
         a.opts.max_messages = dice(&seed, 2) * 7;
         a.opts.idle_ms = dice(&seed, 3);
@@ -1017,7 +1017,7 @@ test_open__wrong_options_named(void **state)
     assert_int_equal(lw_pool_open(&a.opts, &p, &err), LW_ECONFIG);
     assert_null(p);
     pool_aim_at(&a, 25);
-    a.opts.send.n_servers = 0;
+    a.send.n_servers = 0;
     assert_int_equal(lw_pool_open(&a.opts, &p, &err), LW_ECONFIG);
 }
 

@@ -41,10 +41,10 @@ run_with(const crowd *c, test_memory *memory, run *r)
     r->n_taken = 0;
     assert_int_equal(uv_loop_init(&loop), 0);
     pool_aim_at(&a, c->port);
-    a.opts.send.alloc = &memory->alloc;
+    a.send.alloc = &memory->alloc;
     a.opts.loop = &loop;
     a.opts.connections = 2;
-    a.opts.send.window = 2;
+    a.send.window = 2;
     r->was_open = lw_pool_open(&a.opts, &p, &err) == LW_OK;
     if (r->was_open)
         work(p, &loop, r);
