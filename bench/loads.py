@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The loads: what is run, interleaved and repeated, and what is kept of each run."""
-import contextlib
+"""The loads: what is sent, how often, which figures are kept, and how they are drawn."""
 import dataclasses
 import statistics
-import sys
+import time
 
+import catalogue
 import harness
-import peers
-from harness import CLIENT_CPU, PEER_CPU
-
-LATE_MS = 50
-LATE_COUNTS = (5, 25)       # the difference leaves out what a session costs once
-MEMORY_MIB = (1, 50, 500)
+import ways
+from commands import Commands, Job
+from tools import Tools
 
 
 @dataclasses.dataclass
@@ -20,8 +17,9 @@ class Metric:
     title: str
     digits: int
     more_is_better: bool
-    of: object              # sample -> number
+    of: object              # sample -> number, or None
     middle: object = statistics.median
+    x: float = None         # its place on the x axis, where the figures of a row are a curve
 
 
 COLD = [Metric('wall_ms', 'wall, ms', 2, False, lambda s: s['wall'] * 1e3),
@@ -35,12 +33,18 @@ SESSION = [Metric('rate', 'messages/s', 0, True, lambda s: s['messages'] / s['se
 ATTACHMENT = [Metric('mb_s', 'MB/s of the file', 0, True, lambda s: 50 * 1.048576 / s['wall']),
               Metric('cpu_s', 'CPU, s', 3, False, lambda s: s['cpu']),
               Metric('rss_mib', 'peak memory, MiB', 1, False, lambda s: s['rss'] / 1024)]
-LATE = [Metric('waits', 'waits a message', 2, False, lambda s: s['waits']),
-        Metric('rate', 'messages/s', 1, True, lambda s: 1000 / LATE_MS / s['waits'])]
+LATE = [*[Metric('rate_%d' % ms, 'messages/s, %d ms' % ms, 1, True,
+                 lambda s, ms=ms: s[ms]['rate'], x=ms) for ms in ways.LATE_MS],
+        Metric('waits', 'waits a message', 2, False, lambda s: s[ways.LATE_SHOWN_MS]['waits']),
+        Metric('cpu_us', 'CPU a message, us', 1, False,
+               lambda s: s[ways.LATE_SHOWN_MS]['cpu'] * 1e6)]
 LATE_COLD = [Metric('waits', 'waits, whole session', 1, False,
-                    lambda s: s['wall'] * 1e3 / LATE_MS)]
-MEMORY = [Metric('rss_%d' % mib, '%d MiB' % mib, 1, False, lambda s, m=mib: s[m])
-          for mib in MEMORY_MIB]
+                    lambda s: s['wall'] * 1e3 / ways.LATE_SHOWN_MS),
+             Metric('cpu_ms', 'CPU, ms', 2, False, lambda s: s['cpu'] * 1e3)]
+MEMORY = [Metric('rss_%d' % mib, '%d MiB' % mib, 1, False, lambda s, m=mib: s[m], x=mib)
+          for mib in ways.MEMORY_MIB]
+CONNECTIONS = [Metric('rss_%d' % n, '{:,}'.format(n), 1, False, lambda s, n=n: s.get(n), x=n)
+               for n in ways.CONNECTIONS]
 
 
 @dataclasses.dataclass
@@ -48,205 +52,144 @@ class Load:
     key: str
     title: str
     about: str
-    metrics: list           # the first one decides the order and the ratios
+    metrics: list
     runners: str            # which part of the catalogue
-    measure: object         # bench, load, runners -> {name: [sample]}
+    measure: object         # a function of ways.py
     tls: bool = False
     count: int = 1
+    size: int = 4096        # octets of a ready message
+    connections: int = 1
     reps: int = 5
     same_cpu: bool = False
     only: object = None     # runner -> bool
     options: tuple = ()     # of the null peer
+    ratio_of: str = ''      # the metric that decides the ratios; the first one if empty
+    x_title: str = ''       # of the plot, where metrics have an x
+    y_title: str = ''
 
 
 class Bench:
-    def __init__(self, build, data, reps_percent):
-        self.build, self.data, self.reps_percent = build, data, reps_percent
-        self.tools = peers.Tools(build, data)
-        self.catalogue = peers.catalogue(self.tools)
+    def __init__(self, build, data, reps_percent=100, count_percent=100):
+        self.build, self.data = build, data
+        self.reps_percent, self.count_percent = reps_percent, count_percent
+        self.connections_at_most = harness.raise_open_files()
+        self.tools = Tools(build)
+        self.catalogue = catalogue.all_runners(Commands(self.tools, data))
 
     def reps(self, load):
         return max(1, load.reps * self.reps_percent // 100)
 
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def peer_options(load, runner):
-    """The null peer that a runner meets: libESMTP's acknowledges at once, and offers STARTTLS."""
-    quick = runner.peer == 'quick'
-    tls = () if not load.tls else ('-S',) if quick else ('-t',)
-    return (*load.options, *(('-q',) if quick else ()), *tls)
-
-
-def run_once(bench, load, runner, peer, count, mib=50):
-    job = peers.Job(peer.port, count, load.tls, mib)
-    cpu = None if load.options else CLIENT_CPU
-    stdin = runner.stdin(job) if runner.stdin else '/dev/null'
-    return harness.measure(bench.build, runner.command(job), peer, count, cpu, stdin)
-
-
-def interleaved(bench, load, runners):
-    """Every runner once, then every runner again: what disturbs one disturbs all."""
-    samples = {runner.name: [] for runner in runners}
-    cpu = CLIENT_CPU if load.same_cpu else PEER_CPU
-    with contextlib.ExitStack() as stack:
-        open_peers = {}
-        for rep in range(-1 if load.count == 1 else 0, bench.reps(load)):
-            for runner in runners:
-                options = peer_options(load, runner)
-                if options not in open_peers:
-                    open_peers[options] = stack.enter_context(
-                        harness.NullPeer(bench.build, bench.data, *options, cpu=cpu))
-                took = run_once(bench, load, runner, open_peers[options],
-                                runner.count or load.count)
-                if rep >= 0:            # the first round of single messages warms the caches
-                    samples[runner.name].append(took)
-    return samples
-
-
-def second_opinion(bench, load, runners):
-    """The same against Postfix's smtp-sink, which cannot tell how much arrived."""
-    samples = {runner.name: [] for runner in runners}
-    with harness.SmtpSink(bench.tools.postfix('smtp-sink'), cpu=CLIENT_CPU) as peer:
-        for _ in range(bench.reps(load)):
-            for runner in runners:
-                took = run_once(bench, load, runner, peer, runner.count or load.count)
-                samples[runner.name].append(took)
-    return samples
-
-
-def late(bench, load, runners):
-    """From two counts the waits of one message; nothing computes, so all run at once."""
-    def one(runner, count):
-        with harness.NullPeer(bench.build, bench.data, *peer_options(load, runner)) as peer:
-            return run_once(bench, load, runner, peer, count)
-
-    calls = [lambda r=runner, n=count: one(r, n) for runner in runners for count in LATE_COUNTS]
-    taken, samples = harness.in_parallel(calls, 8), {}
-    few, many = LATE_COUNTS
-    for i, runner in enumerate(runners):
-        a, b = taken[2 * i], taken[2 * i + 1]
-        if 'error' not in a and 'error' not in b:
-            b['waits'] = (b['seconds'] - a['seconds']) * 1e3 / LATE_MS / (many - few)
-        samples[runner.name] = [a if 'error' in a else b]
-    return samples
-
-
-def late_cold(bench, load, runners):
-    def one(runner):
-        with harness.NullPeer(bench.build, bench.data, *peer_options(load, runner)) as peer:
-            return run_once(bench, load, runner, peer, 1)
-
-    taken = harness.in_parallel([lambda r=runner: one(r) for runner in runners], 4)
-    return {runner.name: [took] for runner, took in zip(runners, taken)}
-
-
-def memory(bench, load, runners):
-    samples = {}
-    with harness.NullPeer(bench.build, bench.data, cpu=PEER_CPU) as peer:
-        for runner in runners:
-            sample = {}
-            for mib in MEMORY_MIB:
-                took = run_once(bench, load, runner, peer, 1, mib)
-                sample[mib] = took.get('rss', 0) / 1024
-                if 'error' in took:
-                    sample['error'] = took['error']
-            samples[runner.name] = [sample]
-    return samples
+    def count(self, load, runner):
+        if load.count == 1:
+            return 1
+        return max(load.connections, int(load.count * runner.share * self.count_percent / 100))
 
 
 def all_loads():
-    slow = ('swaks', 'Python')
+    slow = ('swaks', 'Python', 'PHPMailer')
     return [
         Load('cold', 'One process, one message of 2 KiB',
              'Start, connect, send, QUIT, end. The floor is a static program that speaks in lock '
-             'step.', COLD, 'cold', interleaved, reps=25),
+             'step.', COLD, 'cold', ways.interleaved, size=2048, reps=25),
         Load('cold-tls', 'One process, one message of 2 KiB, over TLS 1.3',
              'The certificate is verified by everybody but the limit, a bare OpenSSL client.',
-             COLD, 'cold-tls', interleaved, tls=True, reps=15),
+             COLD, 'cold-tls', ways.interleaved, size=2048, tls=True, reps=15),
         Load('session', 'One connection, messages of 4 KiB',
              'Client and peer on one processor, so that a wait costs a switch and no more.',
-             SESSION, 'session', interleaved, count=5000, same_cpu=True),
-        Load('session-sink', 'The same against Postfix\'s smtp-sink',
+             SESSION, 'session', ways.interleaved, count=5000, same_cpu=True),
+        Load('session-sink', "The same against Postfix's smtp-sink",
              'A second opinion: smtp-sink has no CHUNKING.', SESSION[:2], 'session',
-             second_opinion, count=5000, reps=3,
+             ways.second_opinion, count=5000, reps=3,
              only=lambda r: r.name in ('limit: lock step', 'limit: DATA, 2 waits',
-                                       'lw_session_send_raw', 'lw_session_send, composing',
+                                       'limit: DATA, 1 wait', 'lw_session_send_raw',
+                                       'lw_session_send, composing', 'lw_pool, DATA',
                                        'smtp-source', 'libcurl easy')),
         Load('session-tls', 'One connection, messages of 4 KiB, over TLS 1.3', '',
-             SESSION, 'session', interleaved, tls=True, count=5000, same_cpu=True, reps=3),
+             SESSION, 'session', ways.interleaved, tls=True, count=5000, same_cpu=True, reps=3),
         Load('many', '20 connections, messages of 4 KiB', 'Client and peer on a processor each.',
-             SESSION, 'many', interleaved, count=20000, reps=3),
+             SESSION, 'many', ways.interleaved, count=20000, connections=20, reps=3),
         Load('attachment', 'One message with an attachment of 50 MiB',
              'Composed and encoded by the program; the wall clock of the whole process. msmtp and '
-             'smtp-source do not compose.', ATTACHMENT, 'attachment', interleaved, reps=5),
-        Load('attachment-tls', 'The same over TLS 1.3', '', ATTACHMENT, 'attachment', interleaved,
-             tls=True, reps=3, only=lambda r: not r.name.startswith(slow)),
+             'smtp-source do not compose.', ATTACHMENT, 'attachment', ways.interleaved, reps=5),
+        Load('attachment-tls', 'The same over TLS 1.3', '', ATTACHMENT, 'attachment',
+             ways.interleaved, tls=True, reps=3, only=lambda r: not r.name.startswith(slow)),
         Load('memory', 'Peak memory by size of the attachment', 'MiB, one run each.', MEMORY,
-             'attachment', memory,
-             only=lambda r: r.kind == 'ours' or r.name in ('nodemailer', 'curl -F')),
-        Load('late', 'One connection, every reply %d ms late' % LATE_MS,
-             'Round trips waited for, by message: the time of %d messages less that of %d.' %
-             LATE_COUNTS[::-1], LATE, 'session', late, options=('-d', str(LATE_MS)),
-             only=lambda r: 'window 64' not in r.name),
-        Load('late-cold', 'One process, one message, every reply %d ms late' % LATE_MS,
-             'The wall clock of the process in units of %d ms.' % LATE_MS, LATE_COLD, 'cold',
-             late_cold, options=('-d', str(LATE_MS))),
+             'attachment', ways.memory_by_attachment,
+             only=lambda r: r.kind == 'ours' or r.name in ('nodemailer', 'curl -F'),
+             x_title='attachment, MiB', y_title='peak memory, MiB'),
+        Load('connections', 'Peak memory by connections open at once',
+             'MiB of the whole process, one run each; the null peer counts what is open. Empty: '
+             'not so many at once.', CONNECTIONS, 'connections', ways.memory_by_connections,
+             ratio_of='rss_1000', x_title='connections', y_title='peak memory, MiB'),
+        Load('late', 'One connection, every reply late',
+             'Messages a second by the delay, from the time of many messages less that of few. '
+             'Waits and CPU at %d ms.' % ways.LATE_SHOWN_MS, LATE, 'session', ways.late,
+             ratio_of='rate_%d' % ways.LATE_SHOWN_MS, x_title='each reply late by, ms',
+             y_title='messages/s'),
+        Load('late-cold', 'One process, one message, every reply %d ms late' % ways.LATE_SHOWN_MS,
+             'The wall clock of the process in units of %d ms.' % ways.LATE_SHOWN_MS, LATE_COLD,
+             'cold', ways.late_cold, size=2048, options=('-d', str(ways.LATE_SHOWN_MS))),
     ]
 
 
-def can_run(bench, load, runner):
+def why_not(bench, load, runner):
     """None, or why this program cannot take part."""
     try:
-        runner.command(peers.Job(1, load.count, load.tls))
+        runner.command(Job(1, bench.count(load, runner), load.tls, load.connections))
         return None
     except harness.Missing as why:
         return str(why)
 
 
-def summarise(load, runner, samples):
+def summarise(load, samples):
     errors = [s['error'] for s in samples if 'error' in s]
     if errors:
         return {'error': errors[0]}
     values = {m.key: [m.of(s) for s in samples] for m in load.metrics}
-    return {'median': {m.key: m.middle(values[m.key]) for m in load.metrics},
-            'all': {key: [round(x, 4) for x in v] for key, v in values.items()}}
+    return {'median': {m.key: None if None in values[m.key] else m.middle(values[m.key])
+                       for m in load.metrics},
+            'all': {key: [x if x is None else round(x, 4) for x in v] for key, v in values.items()}}
 
 
-def run(bench, load):
-    """One load, as a dictionary that goes into the JSON."""
-    say('%s: %s' % (load.key, load.title))
+def find_runners(bench, load):
+    """A row for each runner, and the runners that can run."""
     rows, able = [], []
     for runner in bench.catalogue[load.runners]:
         if load.only and not load.only(runner):
             continue
-        row = {'name': runner.name, 'kind': runner.kind, 'runner': runner}
-        if runner.peer == 'quick':
-            row['note'] = peers.QUICK
-        why = can_run(bench, load, runner)
+        row = {'name': runner.name, 'kind': runner.kind, 'note': runner.note()}
+        why = why_not(bench, load, runner)
         if why:
             row['missing'] = why
         else:
             able.append(runner)
-            command = runner.command(peers.Job(0, runner.count or load.count, load.tls))
+            row['count'] = bench.count(load, runner)
+            command = runner.command(Job(0, row['count'], load.tls, load.connections, load.size))
             row['command'] = ' '.join(command).replace(harness.TOP + '/', '')
-            row['count'] = runner.count or load.count
+            row['starts_count'] = runner.cpu == 'whole'
         rows.append(row)
+    return rows, able
+
+
+def run(bench, load):
+    """One load, as a dictionary that goes into the JSON."""
+    harness.say('%s: %s' % (load.key, load.title))
+    began = time.monotonic()
+    rows, able = find_runners(bench, load)
+    result = {'key': load.key, 'title': load.title, 'about': load.about, 'rows': rows,
+              'reps': bench.reps(load), 'ratio_of': load.ratio_of or load.metrics[0].key,
+              'x_title': load.x_title, 'y_title': load.y_title,
+              'metrics': [{'key': m.key, 'title': m.title, 'digits': m.digits,
+                           'more_is_better': m.more_is_better, 'x': m.x} for m in load.metrics]}
     try:
         samples = load.measure(bench, load, able)
     except harness.Missing as why:
-        return {'key': load.key, 'title': load.title, 'about': load.about, 'missing': str(why),
-                'rows': []}
+        return {**result, 'missing': str(why), 'rows': [], 'seconds': 0}
     for row in rows:
-        runner = row.pop('runner')
         if 'missing' not in row:
-            row.update(summarise(load, runner, samples[runner.name]))
-            row['starts_count'] = runner.cpu == 'whole'
-            if 'error' in row:
-                say('  %s: %s' % (runner.name, row['error']))
-    return {'key': load.key, 'title': load.title, 'about': load.about, 'rows': rows,
-            'reps': bench.reps(load),
-            'metrics': [{'key': m.key, 'title': m.title, 'digits': m.digits,
-                         'more_is_better': m.more_is_better} for m in load.metrics]}
+            row.update(summarise(load, samples[row['name']]))
+        if 'error' in row:
+            harness.say('  %s: %s' % (row['name'], row['error']))
+    result['seconds'] = round(time.monotonic() - began, 1)
+    harness.say('  %.0f s' % result['seconds'])
+    return result

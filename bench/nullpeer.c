@@ -65,6 +65,7 @@ typedef struct peer {
     offer offer;
     SSL_CTX *tls;
     counters *seen;
+    uint64_t n_open;
     late *first, **end;
 } peer;
 
@@ -105,10 +106,11 @@ watch(const peer *p, int op, int fd, uint32_t events, void *who)
 /* ---- connections --------------------------------------------------------------------- */
 
 static void
-close_conn(conn *c)
+close_conn(peer *p, conn *c)
 {
     if (!c->is_closed) {
         c->is_closed = true;
+        p->n_open--;
         SSL_free(c->ssl);
         c->ssl = NULL;
         close(c->fd);
@@ -231,7 +233,7 @@ send_due(peer *p)
             p->end = &p->first;
         l->to->n_late--;
         if (l->to->is_closed || !send_text(p, l->to, l->text, l->len) || l->is_last)
-            close_conn(l->to);
+            close_conn(p, l->to);
         free(l);
     }
     set_timer(p);
@@ -336,6 +338,8 @@ accept_all(peer *p)
         if ((c = calloc(1, sizeof *c)) == NULL)
             die("memory");
         c->fd = fd;
+        if (++p->n_open > p->seen->most_open)
+            p->seen->most_open = p->n_open;
         dialogue_init(&c->talk, &p->offer, p->seen);
         watch(p, EPOLL_CTL_ADD, fd, EPOLLIN, c);
         if (p->tls_at_once)
@@ -343,7 +347,7 @@ accept_all(peer *p)
         else
             dialogue_greet(&c->talk);
         if (!reply(p, c))
-            close_conn(c);
+            close_conn(p, c);
     }
 }
 
@@ -361,7 +365,7 @@ serve(peer *p, conn *c, uint32_t events)
     if (is_alive && (events & ~(uint32_t)EPOLLOUT))
         is_alive = c->ssl != NULL ? read_tls(p, c, buf) : read_plain(p, c, buf);
     if (!is_alive)
-        close_conn(c);
+        close_conn(p, c);
 }
 
 static void

@@ -14,7 +14,7 @@
 /* What was seen; bench/harness.py reads these by their place in the file of option -s. */
 typedef struct counters {
     uint64_t sessions, messages, body_bytes, commands, turns, chunks, handshakes,
-        refused;
+        refused, most_open;
 } counters;
 
 /* What the answer to EHLO leaves out, and whether it offers STARTTLS. */

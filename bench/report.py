@@ -5,7 +5,10 @@ import platform
 import re
 import subprocess
 
+import aims
 import harness
+from aims import best, factor
+from tools import NODEMAILER
 
 BEGIN, END = '<!-- results: begin -->', '<!-- results: end -->'
 
@@ -32,7 +35,7 @@ def processor():
         return platform.machine()
 
 
-def versions(tools):
+def versions():
     """What was measured, in which version."""
     found = {
         'letterwing': first_line('git', '-C', harness.TOP, 'describe', '--always', '--dirty'),
@@ -42,37 +45,21 @@ def versions(tools):
         'swaks': package('swaks'),
         'Python': first_line('/usr/bin/python3', '--version'),
         'node': first_line('node', '--version'),
+        'nodemailer': NODEMAILER.split('@')[1],
+        'PHPMailer': package('libphp-phpmailer'),
+        'PHP': package('php-cli'),
         'OpenSSL': package('libssl3'),
         'kernel': platform.release(),
     }
-    try:
-        modules = tools.node_modules()
-        with open(modules + '/nodemailer/package.json') as f:
-            found['nodemailer'] = re.search(r'"version": *"([^"]+)"', f.read()).group(1)
-    except (harness.Missing, OSError, AttributeError):
-        pass
     candidate = first_line('sh', '-c', "apt-cache policy postfix | sed -n 's/.*Candidate: //p'")
     if candidate:
         found['Postfix (smtp-source, smtp-sink)'] = candidate
     return {name: version for name, version in found.items() if version}
 
 
-def best(rows, kind, metric):
-    values = [row['median'][metric['key']] for row in rows
-              if row['kind'] == kind and 'median' in row]
-    if not values:
-        return None
-    return max(values) if metric['more_is_better'] else min(values)
-
-
-def factor(a, b, metric):
-    """How many times better a is than b."""
-    if not a or not b:
-        return None
-    return a / b if metric['more_is_better'] else b / a
-
-
 def number(value, digits):
+    if value is None:
+        return ''
     return '{:,.{}f}'.format(value, digits)
 
 
@@ -81,26 +68,38 @@ def ratio(value):
 
 
 def cells(load, row):
-    metrics, first = load['metrics'], load['metrics'][0]
+    metrics = load['metrics']
     if 'median' not in row:
         why = row.get('missing') or 'failed: ' + row['error']
         return ['*%s*' % why.replace('|', '/').replace('\n', ' ')] + [''] * len(metrics)
     out = [number(row['median'][m['key']], m['digits']) for m in metrics]
-    ours = best(load['rows'], 'ours', first)
-    mine = row['median'][first['key']]
-    return out + [ratio(factor(ours, mine, first)) if row['kind'] != 'ours' else '']
+    return out + ['' if row['kind'] == 'ours' else ratio(times_ours(load, row))]
+
+
+def ratio_metric(load):
+    return next(m for m in load['metrics'] if m['key'] == load['ratio_of'])
+
+
+def times_ours(load, row):
+    """How many times better our best is than this row."""
+    metric = ratio_metric(load)
+    ours = best(load['rows'], metric, kind='ours')
+    if ours is None:
+        return None
+    return factor(ours['median'][metric['key']], row['median'][metric['key']], metric)
 
 
 def table(load):
     if load.get('missing'):
         return ['Not run: ' + load['missing'], '']
+    metric = ratio_metric(load)
     titles = [m['title'] for m in load['metrics']]
-    lines = ['| | ' + ' | '.join(titles) + ' | letterwing is faster, times |',
-             '|---|' + '---:|' * (len(titles) + 1)]
-    if load['metrics'][0]['key'] in ('waits', 'rss_1'):
-        lines[0] = lines[0].replace('is faster', 'needs less')
+    last = 'our best is better, times'
+    if len(titles) > 1 and metric is not load['metrics'][0]:
+        last += ' (%s)' % metric['title']
+    lines = ['| | ' + ' | '.join([*titles, last]) + ' |', '|---|' + '---:|' * (len(titles) + 1)]
     for row in load['rows']:
-        name = ' '.join(filter(None, (row['name'], row.get('note'))))
+        name = ' '.join(filter(None, (row['name'], row['note'])))
         name = '**%s**' % name if row['kind'] == 'ours' else name
         lines.append('| %s | %s |' % (name, ' | '.join(cells(load, row))))
     return lines + ['']
@@ -109,70 +108,35 @@ def table(load):
 def where_peers_win(results):
     """One line for each number in which a peer is ahead of our best."""
     for load in results['loads']:
-        for metric in load.get('metrics', ()):
-            ours = best(load['rows'], 'ours', metric)
+        for metric in load['metrics']:
+            ours = best(load['rows'], metric, kind='ours')
             for row in load['rows']:
                 if row['kind'] != 'peer' or 'median' not in row or ours is None:
                     continue
-                value = row['median'][metric['key']]
-                if (factor(ours, value, metric) or 1) < 1:
+                mine, value = ours['median'][metric['key']], row['median'][metric['key']]
+                if (factor(mine, value, metric) or 1) < 1:
                     yield '- %s, %s: %s has %s, we have %s.' % (
                         load['title'], metric['title'], row['name'],
-                        number(value, metric['digits']), number(ours, metric['digits']))
+                        number(value, metric['digits']), number(mine, metric['digits']))
 
 
-# What DESIGN aims at: load, metric, whose best, better than whose, how many times.
-AIMS = (
-    ('cold', 'wall_ms', 'ours', '^static floor', 1 / 3),
-    ('cold', 'wall_ms', 'ours', None, 1),
-    ('cold-tls', 'wall_ms', 'ours', '^curl$', 1),
-    ('session', 'rate', 'ours', 'limit: BDAT, window 64', 0.5),
-    ('session', 'rate', 'ours', 'libcurl', 40),
-    ('session-tls', 'rate', 'ours', 'limit: BDAT, window 64', 0.5),
-    ('many', 'rate', 'ours', 'limit: BDAT, window 64', 0.5),
-    ('many', 'rate', 'ours', 'smtp-source', 10),
-    ('many', 'cpu_us', 'ours', 'smtp-source', 8),
-    ('late', 'rate', 'ours', 'limit: BDAT, window 1', 0.9),
-    ('attachment', 'mb_s', 'ours', '^limit', 0.6),
-    ('attachment', 'mb_s', 'ours', '^nodemailer', 10),
-    ('attachment-tls', 'mb_s', 'ours', '^limit', 0.6),
-)
-
-
-def aims(results):
-    """One row an aim: what was wanted, what was measured."""
-    by_key = {load['key']: load for load in results['loads']}
-    for key, metric_key, kind, against, wanted in AIMS:
-        load = by_key.get(key)
-        if load is None or load.get('missing'):
-            continue
-        metric = next(m for m in load['metrics'] if m['key'] == metric_key)
-        others = [row for row in load['rows'] if 'median' in row and
-                  (re.search(against, row['name']) if against else row['kind'] == 'peer')]
-        if not others:
-            continue
-        pick = max if metric['more_is_better'] else min
-        other = pick(others, key=lambda row: row['median'][metric_key])
-        got = factor(best(load['rows'], kind, metric), other['median'][metric_key], metric)
-        yield '| %s | %s | %s | %s | %s |' % (load['title'], other['name'], ratio(wanted),
-                                              ratio(got), 'yes' if got >= wanted else '**no**')
+def heading(results):
+    machine = results['machine']
+    return ('Measured on %s in %.0f minutes: %s, %d processors, Linux %s. Load average before: %s. '
+            'Medians; every program ran in turn, and again%s. Ratios hold within this run only.' % (
+                results['date'], results['seconds'] / 60, machine['processor'],
+                machine['processors'], machine['kernel'], machine['load'],
+                ', before all other programs (SCHED_FIFO)' if results['realtime'] else ''))
 
 
 def markdown(results):
-    machine = results['machine']
-    lines = ['Measured on %s: %s, %d processors, Linux %s. Load average before: %s. Medians; every '
-             'program ran in turn, and again%s. Ratios hold within this run only.' % (
-                 results['date'], machine['processor'], machine['processors'], machine['kernel'],
-                 machine['load'],
-                 ', before all other programs (SCHED_FIFO)' if results['realtime'] else ''), '']
+    lines = [heading(results), '']
     for load in results['loads']:
         lines += ['### ' + load['title'], '']
         if load['about']:
             lines += [load['about'], '']
         lines += table(load)
-    lines += ['### Aims', '', '| load | speed, as a multiple of | aim | measured | reached |',
-              '|---|---|---:|---:|---|', *aims(results), '']
-    lines += ['### Where a peer is better', '']
+    lines += ['### Aims', '', *aims.table(results), '', '### Where a peer is better', '']
     lines += list(where_peers_win(results)) or ['Nowhere in this run.']
     lines += ['', '### Versions', '']
     lines += ['- %s: %s' % item for item in results['versions'].items()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""smoke.py BUILD Ours|Libcurl|Libesmtp - every program of the bench sends a handful of messages
+"""smoke.py BUILD Ours|Libcurl|Libesmtp|Scripts|Postfix|Report - every program of the bench sends a handful of messages
 that are counted right
 
 No time is looked at: this only holds that the bench measures what it says it measures.
@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 import harness
+import tools
 
 BUILD = os.path.abspath(sys.argv.pop(1))
 N = 5
@@ -30,11 +31,12 @@ class Smoke:
     def tearDownClass(cls):
         cls.scratch.cleanup()
 
-    def run_against(self, name, arguments, n, *options):
+    def run_against(self, program, arguments, n, *options):
         """What the null peer saw of a program; {port} in an argument is replaced."""
+        if isinstance(program, str):
+            program = [harness.program(BUILD, program)]
         with harness.NullPeer(BUILD, self.data, *options) as peer:
-            command = [harness.program(BUILD, name)]
-            command += [a.replace('{port}', str(peer.port)) for a in arguments]
+            command = program + [a.replace('{port}', str(peer.port)) for a in arguments]
             took = harness.measure(BUILD, command, peer, n, limit_s=60)
         self.assertNotIn('error', took)
         self.assertEqual(took['refused'], 0)
@@ -45,6 +47,12 @@ class Smoke:
         self.assertEqual(took['sessions'], 1)
         self.assertEqual(took['handshakes'], 1 if '-t' in options or '-S' in options else 0)
         self.assertGreater(took['body_bytes'], N * 4096 - 1)
+        return took
+
+    def check_seven(self, program, arguments, *options):
+        """Five messages over each of seven connections."""
+        took = self.run_against(program, arguments, N * 7, *options)
+        self.assertEqual(took['sessions'], 7)
         return took
 
 
@@ -81,6 +89,11 @@ class Ours(Smoke, unittest.TestCase):
         took = self.run_against('pool', ['smtps://127.0.0.1:{port}', '200', self.data.message(4096),
                                          'ca', self.data.cert], 200, '-t')
         self.assertEqual(took['messages'], 200)
+
+    def test_pool__holds_connections_open(self):
+        took = self.run_against('pool', ['smtp://127.0.0.1:{port}', '0', self.data.message(4096),
+                                         'connections', '7', 'hold', '7'], 7)
+        self.assertEqual((took['sessions'], took['most_open']), (7, 7))
 
     def test_limit_attachment__encodes_all(self):
         lines = -(-ATTACHMENT // 57)
@@ -144,18 +157,87 @@ class Libcurl(Smoke, unittest.TestCase):
                                           self.file], 1)
 
 
+    def test_libcurl_multi__connections_and_tls(self):
+        for scheme, more in (('smtp', ()), ('smtps', ('-t',))):
+            with self.subTest(scheme):
+                ca = [self.data.cert] if more else []
+                took = self.check_seven('peer_libcurl_multi', [
+                    scheme + '://127.0.0.1:{port}/bench.test', str(N * 7), '7',
+                    self.data.message(4096), *ca], *more)
+                self.assertEqual(took['most_open'], 7)
+                self.assertEqual(took['body_bytes'], N * 7 * (4096 + len('.\r\n')))
+
+
 class Libesmtp(Smoke, unittest.TestCase):
     def test_libesmtp__plain_and_starttls(self):
         message = self.data.message(4096)
-        self.check_many('peer_libesmtp', ['127.0.0.1:{port}', str(N), message], '-q')
+        self.check_many('peer_libesmtp', ['127.0.0.1:{port}', str(N), '1', message], '-q')
         # It checks the certificate's names against the host that it was given.
-        self.check_many('peer_libesmtp', ['localhost:{port}', str(N), message, self.data.cert],
+        self.check_many('peer_libesmtp', ['localhost:{port}', str(N), '1', message, self.data.cert],
                         '-q', '-S')
+
+    def test_libesmtp__a_thread_for_each_connection(self):
+        took = self.check_seven('peer_libesmtp', [
+            '127.0.0.1:{port}', str(N * 7), '7', self.data.message(4096)], '-q')
+        self.assertEqual(took['body_bytes'], N * 7 * 4096)
+
+
+class Postfix(Smoke, unittest.TestCase):
+    def test_smtp_source__sends_all_over_seven(self):
+        source = [tools.Tools(BUILD).postfix('smtp-source')]
+        self.run_against(source, ['-d', '-s', '7', '-m', str(N * 7), '-l', '4000', '-f', 'a@b.test',
+                                  '-t', 'c@d.test', 'inet:127.0.0.1:{port}'], N * 7)
+
+    def test_smtp_sink__takes_what_a_session_sends(self):
+        with harness.SmtpSink(tools.Tools(BUILD).postfix('smtp-sink')) as peer:
+            took = harness.measure(BUILD, [
+                harness.program(BUILD, 'session'), 'smtp://127.0.0.1:%d?tls=none' % peer.port,
+                str(N), 'raw', self.data.message(4096)], peer, N, limit_s=60)
+        self.assertNotIn('error', took)
+
+
+class Scripts(Smoke, unittest.TestCase):
+    """Clients in other languages: PORT COUNT CONNECTIONS KIND FILE [CA]."""
+
+    def check_script(self, program, kinds, *tls):
+        paths = {'raw': self.data.message(4096), 'compose': self.data.body(4096)}
+        for kind in kinds:
+            with self.subTest(kind):
+                self.check_many(program, ['{port}', str(N), '1', kind, paths[kind]], '-q')
+        first = [kinds[0], paths[kinds[0]]]
+        self.check_many(program, ['{port}', str(N), '1', *first, self.data.cert], '-q', *tls)
+        self.check_seven(program, ['{port}', str(N * 7), '7', *first], '-q')
+        took = self.run_against(program, ['{port}', '1', '1', 'attach', self.file], 1)
+        self.assertGreater(took['body_bytes'], ATTACHMENT * 4 // 3)
+
+    def test_python_smtplib(self):
+        self.check_script([tools.PYTHON, harness.HERE + '/peers/python_smtplib.py'],
+                          ('raw', 'compose'), '-t')
+
+    def test_phpmailer(self):
+        self.check_script(tools.Tools(BUILD).phpmailer(), ('compose',), '-S')
+
+    def test_nodemailer(self):
+        self.check_script(tools.Tools(BUILD).nodemailer(), ('raw', 'compose'), '-t')
+
+
+def why_skipped(whose):
+    """None, or what is not here."""
+    try:
+        if whose in ('Libcurl', 'Libesmtp'):
+            harness.program(BUILD, 'peer_' + whose.lower())
+        if whose == 'Scripts':
+            tools.Tools(BUILD).phpmailer(), tools.Tools(BUILD).nodemailer()
+        if whose == 'Postfix':
+            tools.Tools(BUILD).postfix('smtp-source')
+    except harness.Missing as why:
+        return str(why)
+    return None
 
 
 if __name__ == '__main__':
-    for name in ('Libcurl', 'Libesmtp'):
-        if name in sys.argv and not os.path.exists(BUILD + '/bench/peer_' + name.lower()):
-            print('skipped: %s was not there when meson looked' % name)
-            sys.exit(77)
+    reason = why_skipped(sys.argv[1])
+    if reason:
+        print('skipped: ' + reason)
+        sys.exit(77)
     unittest.main()

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libesmtp.c - libESMTP as a client: all messages in one session
+ * libesmtp.c - libESMTP as a client: a session, and a thread, for each connection
  *
- *     peer_libesmtp HOST:PORT COUNT FILE [CA]     with CA: STARTTLS and TLS 1.2 (it cannot
- *                                                 do TLS from the first octet, nor 1.3)
+ *     peer_libesmtp HOST:PORT COUNT CONNECTIONS FILE [CA]
+ *
+ * With CA: STARTTLS and TLS 1.2 (it cannot do TLS from the first octet, nor 1.3).
  */
 #include "../bench.h"
 
@@ -13,11 +14,18 @@
 #define SSL_SESSION_ASN1_VERSION 1
 #endif
 #include <libesmtp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
 static char *text;
 static size_t text_len;
+static const char *host, *ca;
+
+typedef struct part {
+    pthread_t thread;
+    long count, sent;
+} part;
 
 /* The library asks twice a message: len NULL = begin again, else the next piece. */
 static const char *
@@ -46,7 +54,7 @@ ignore_event(smtp_session_t session, int event, void *arg, ...)
 }
 
 static void
-require_tls(smtp_session_t session, const char *ca)
+require_tls(smtp_session_t session)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
@@ -84,30 +92,64 @@ count_accepted(smtp_message_t *messages, long count)
     return sent;
 }
 
+/* What one connection sends. */
+static void *
+send_part(void *ctx)
+{
+    part *p = ctx;
+    smtp_message_t *messages = calloc((size_t)p->count, sizeof *messages);
+    smtp_session_t session = smtp_create_session();
+    char why[128];
+
+    smtp_set_server(session, host);
+    smtp_set_hostname(session, "bench.test");
+    smtp_set_eventcb(session, ignore_event, NULL);
+    if (ca != NULL)
+        require_tls(session);
+    add_messages(session, messages, p->count);
+    if (!smtp_start_session(session))
+        fprintf(stderr, "libesmtp: %s\n", smtp_strerror(smtp_errno(), why, sizeof why));
+    p->sent = count_accepted(messages, p->count);
+    free(messages);
+    return NULL;
+}
+
+static long
+send_all(long count, long n_conns)
+{
+    part *parts = calloc((size_t)n_conns, sizeof *parts);
+    long sent = 0;
+
+    for (long i = 0; i < n_conns; i++)
+        parts[i].count = count / n_conns + (i < count % n_conns);
+    if (n_conns == 1)
+        send_part(&parts[0]);
+    for (long i = 0; n_conns > 1 && i < n_conns; i++)
+        if (pthread_create(&parts[i].thread, NULL, send_part, &parts[i]) != 0)
+            exit(1);
+    for (long i = 0; i < n_conns; i++) {
+        if (n_conns > 1)
+            pthread_join(parts[i].thread, NULL);
+        sent += parts[i].sent;
+    }
+    free(parts);
+    return sent;
+}
+
 int
 main(int argc, char **argv)
 {
-    smtp_message_t *messages;
-    smtp_session_t session;
     stopwatch since;
-    char why[128];
-    long count;
+    long count, n_conns;
 
-    if (argc < 4)
+    if (argc < 5)
         return 64;
     signal(SIGPIPE, SIG_IGN);
+    host = argv[1];
     count = strtol(argv[2], NULL, 10);
-    text = load_file(argv[3], &text_len);
-    messages = calloc((size_t)count, sizeof *messages);
+    n_conns = strtol(argv[3], NULL, 10);
+    text = load_file(argv[4], &text_len);
+    ca = argv[5];
     since = look_at_clock();
-    session = smtp_create_session();
-    smtp_set_server(session, argv[1]);
-    smtp_set_hostname(session, "bench.test");
-    smtp_set_eventcb(session, ignore_event, NULL);
-    if (argc > 4)
-        require_tls(session, argv[4]);
-    add_messages(session, messages, count);
-    if (!smtp_start_session(session))
-        fprintf(stderr, "libesmtp: %s\n", smtp_strerror(smtp_errno(), why, sizeof why));
-    return print_result(since, count, count_accepted(messages, count));
+    return print_result(since, count, send_all(count, n_conns));
 }

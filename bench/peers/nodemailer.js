@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
-// nodemailer.js - nodemailer as a client: its pool with one connection
+// nodemailer.js - nodemailer as a client: its pool
 //
-//     node nodemailer.js PORT COUNT raw|compose|attach FILE [CA]
+//     node nodemailer.js PORT COUNT CONNECTIONS raw|compose|attach FILE [CA]
 'use strict';
 const fs = require('fs');
 const nodemailer = require('nodemailer');
 
-const [port, count, kind, path, ca] = process.argv.slice(2);
+const [port, count, connections, kind, path, ca] = process.argv.slice(2);
 const wanted = Number(count);
 const transport = nodemailer.createTransport({
     host: '127.0.0.1', port: Number(port), name: 'bench.test', secure: Boolean(ca), ignoreTLS: !ca,
     tls: ca ? { ca: fs.readFileSync(ca), servername: 'localhost' } : undefined,
-    pool: true, maxConnections: 1, maxMessages: Infinity,
+    pool: true, maxConnections: Number(connections), maxMessages: Infinity,
+    connectionTimeout: 60000, greetingTimeout: 60000, socketTimeout: 120000,
 });
 const octets = kind === 'attach' ? null : fs.readFileSync(path);
 
@@ -53,6 +54,6 @@ function sendNext() {
     });
 }
 
-// Two are handed over at a time, so that the pool never waits for this program.
-for (let i = 0; i < Math.min(wanted, 2); i++)
+// Twice as many are handed over as there are connections: none waits for this program.
+for (let i = 0; i < Math.min(wanted, 2 * connections); i++)
     sendNext();

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""python_smtplib.py - Python's smtplib as a client: one connection
+"""python_smtplib.py - Python's smtplib as a client: a process for each connection
 
-    python3 python_smtplib.py PORT COUNT raw|compose|attach FILE [CA]
+    python3 python_smtplib.py PORT COUNT CONNECTIONS raw|compose|attach FILE [CA]
 """
 import json
+import os
+import resource
 import smtplib
 import sys
 import time
@@ -36,20 +38,48 @@ def compose(kind, path):
     return message
 
 
-def main(port, count, kind, path, ca=None):
-    began, cpu = time.monotonic(), time.process_time()
-    session = connect(int(port), ca)
+def send(port, count, kind, path, ca):
+    session = connect(port, ca)
     if kind == 'raw':
         with open(path, 'rb') as f:
             octets = f.read()
-    for _ in range(int(count)):
+    for _ in range(count):
         if kind == 'raw':
             session.sendmail(SENDER, [RECIPIENT], octets)
         else:
             session.send_message(compose(kind, path))
     session.quit()
-    print(json.dumps({'messages': int(count), 'seconds': time.monotonic() - began,
-                      'cpu': time.process_time() - cpu}))
+
+
+def send_in_processes(count, connections, *what):
+    """The number of messages of the processes that ended well."""
+    shares = {}
+    for i in range(connections):
+        share = count // connections + (i < count % connections)
+        child = os.fork()
+        if child == 0:
+            send(what[0], share, *what[1:])
+            os._exit(0)
+        shares[child] = share
+    return sum(shares[child] for child, status in (os.wait() for _ in list(shares))
+               if status == 0)
+
+
+def cpu_seconds():
+    """Of this process and of those that it waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(r.ru_utime + r.ru_stime for r in used)
+
+
+def main(port, count, connections, kind, path, ca=None):
+    began, cpu, sent = time.monotonic(), cpu_seconds(), int(count)
+    if connections == '1':
+        send(int(port), sent, kind, path, ca)
+    else:
+        sent = send_in_processes(sent, int(connections), int(port), kind, path, ca)
+    print(json.dumps({'messages': sent, 'seconds': time.monotonic() - began,
+                      'cpu': cpu_seconds() - cpu}))
+    sys.exit(0 if sent == int(count) else 1)
 
 
 main(*sys.argv[1:])

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""How a load is run: each way takes (bench, load, runners) and gives {runner's name: [sample]}.
+
+A sample is what harness.measure() tells, with 'error' where a figure must not be used.
+"""
+import contextlib
+
+import harness
+from commands import Job
+from harness import CLIENT_CPU, PEER_CPU
+
+LATE_MS = (1, 10, 50, 200)
+LATE_SHOWN_MS = 50
+MEMORY_MIB = (1, 50, 500)
+CONNECTIONS = (1, 10, 100, 1000, 10000)
+
+
+def peer_options(load, runner):
+    """The null peer that a runner meets: some meet one that acknowledges at once, by STARTTLS."""
+    quick = runner.peer == 'quick'
+    tls = () if not load.tls else ('-S',) if quick else ('-t',)
+    return (*load.options, *(('-q',) if quick else ()), *tls)
+
+
+def null_peer(bench, load, runner, cpu=None, *more):
+    return harness.NullPeer(bench.build, bench.data, *peer_options(load, runner), *more, cpu=cpu)
+
+
+def run_once(bench, load, runner, peer, job, cpu=CLIENT_CPU):
+    job.port, job.tls, job.size = peer.port, load.tls, load.size
+    stdin = runner.stdin(job) if runner.stdin else '/dev/null'
+    return harness.measure(bench.build, runner.command(job), peer, job.count, cpu, stdin,
+                           limit_s=120)
+
+
+def has_failed(samples):
+    return any('error' in s for s in samples)
+
+
+def interleaved(bench, load, runners):
+    """Every runner once, then every runner again: what disturbs one disturbs all."""
+    samples = {runner.name: [] for runner in runners}
+    cpu = CLIENT_CPU if load.same_cpu else PEER_CPU
+    with contextlib.ExitStack() as stack:
+        open_peers = {}
+        for rep in range(-1 if load.count == 1 else 0, bench.reps(load)):
+            for runner in runners:
+                if has_failed(samples[runner.name]):
+                    continue
+                options = peer_options(load, runner)
+                if options not in open_peers:
+                    open_peers[options] = stack.enter_context(null_peer(bench, load, runner, cpu))
+                took = run_once(bench, load, runner, open_peers[options],
+                                Job(0, bench.count(load, runner), connections=load.connections))
+                if rep >= 0:            # the first round of single messages warms the caches
+                    samples[runner.name].append(took)
+    return samples
+
+
+def second_opinion(bench, load, runners):
+    """The same against Postfix's smtp-sink, which cannot tell how much arrived."""
+    samples = {runner.name: [] for runner in runners}
+    with harness.SmtpSink(bench.tools.postfix('smtp-sink'), cpu=CLIENT_CPU) as peer:
+        for _ in range(bench.reps(load)):
+            for runner in runners:
+                took = run_once(bench, load, runner, peer, Job(0, bench.count(load, runner)))
+                samples[runner.name].append(took)
+    return samples
+
+
+# ---- late replies ----------------------------------------------------------------------------
+
+def late_counts(ms, window):
+    """Two numbers of messages: their difference leaves out what a session costs once, and lasts
+    some two seconds at four waits a message, eight and sixteen where a wait is long."""
+    few = {1: 50, 10: 10}.get(ms, 5)
+    return few * window, max(5 * few, 20) * window
+
+
+def late(bench, load, runners):
+    """From two counts the waits of one message.  Where a wait is long nothing computes, so that
+    all run at once; where it is short, one after the other."""
+    def one(runner, ms, count):
+        with null_peer(bench, load, runner, None, '-d', str(ms)) as peer:
+            return run_once(bench, load, runner, peer, Job(0, count), cpu=None)
+
+    samples = {runner.name: [{}] for runner in runners}
+    for ms in LATE_MS:
+        calls = [lambda r=r, n=n: one(r, ms, n)
+                 for r in runners for n in reversed(late_counts(ms, r.window))]
+        taken = harness.in_parallel(calls, 1 if ms < 10 else 3 if ms < 50 else 12)
+        for i, runner in enumerate(runners):
+            many, few = taken[2 * i], taken[2 * i + 1]
+            keep_difference(samples[runner.name][0], ms, few, many)
+    return samples
+
+
+def keep_difference(sample, ms, few, many):
+    for took in few, many:
+        if 'error' in took:
+            sample['error'] = took['error']
+            return
+    n = many['messages'] - few['messages']
+    sample[ms] = {'rate': n / (many['seconds'] - few['seconds']),
+                  'waits': (many['seconds'] - few['seconds']) * 1e3 / ms / n,
+                  'cpu': (many['own_cpu'] - few['own_cpu']) / n}
+
+
+def late_cold(bench, load, runners):
+    def one(runner):
+        with null_peer(bench, load, runner) as peer:
+            return run_once(bench, load, runner, peer, Job(0), cpu=None)
+
+    taken = harness.in_parallel([lambda r=runner: one(r) for runner in runners], 4)
+    return {runner.name: [took] for runner, took in zip(runners, taken)}
+
+
+# ---- memory --------------------------------------------------------------------------------------
+
+def memory_by_attachment(bench, load, runners):
+    samples = {runner.name: [{}] for runner in runners}
+    for runner in runners:
+        sample = samples[runner.name][0]
+        with null_peer(bench, load, runner, PEER_CPU) as peer:
+            for mib in MEMORY_MIB:
+                took = run_once(bench, load, runner, peer, Job(0, mib=mib))
+                sample[mib] = took.get('rss', 0) / 1024
+                if 'error' in took:
+                    sample['error'] = took['error']
+    return samples
+
+
+def memory_by_connections(bench, load, runners):
+    """A new peer each time, whose replies are late, so that it can tell whether all were open at
+    once; else there is no figure."""
+    samples = {runner.name: [{}] for runner in runners}
+    for n in CONNECTIONS:
+        for runner in runners:
+            sample = samples[runner.name][0]
+            if n > bench.connections_at_most or has_failed([sample]) or n > (runner.most or n):
+                continue
+            with null_peer(bench, load, runner, PEER_CPU, '-d', '%d' % (50 + n // 5)) as peer:
+                took = run_once(bench, load, runner, peer, Job(0, n, connections=n))
+                if 'error' not in took and took['most_open'] == n:
+                    sample[n] = took['rss'] / 1024
+                elif n == CONNECTIONS[0]:
+                    sample['error'] = took.get('error', 'no connection')
+                else:
+                    harness.say('  %s, %d connections: %s' % (
+                        runner.name, n, took.get('error') or '%d at once' % took['most_open']))
+    return samples
