@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MESSAGES_MAX = 8, RCPTS_MAX = 24, PIPE_MAX = 65536 };
+enum { MESSAGES_MAX = 8, WINDOW_MAX = 256, RCPTS_MAX = 24, PIPE_MAX = 65536 };
 
 /* ---- chance: given octets while they last (a fuzzer's), then splitmix64 ---------------- */
 
@@ -63,7 +63,7 @@ typedef struct plan {
     dice dice;            /* goes on being used while the round runs                      */
     lw_smtp_opts client;
     lw_smtp_server_opts server;
-    plan_message messages[MESSAGES_MAX];
+    plan_message *messages; /* n_messages                                               */
     unsigned n_messages;
     unsigned refusals;    /* one decision in so many is a refusal; 0 = none               */
     unsigned lateness;    /* a decision waits up to so many turns                         */
@@ -77,13 +77,18 @@ typedef struct plan {
     unsigned cut_after_ends; /* or when so many ends of data have left; 0 = no            */
     enum { CUT_CLIENT_SEES_EOF, CUT_CLIENT_TIMES_OUT, CUT_CLIENT_FAILS, CUT_SERVER_CLOSES } cut;
     bool is_calm;         /* no chance: whoever can act does, and moves all there is      */
+    bool is_bursty;       /* the server rests until the client has no more to say         */
     bool cut_loses;       /* what is in the pipe to the server is lost                    */
 } plan;
 
 void plan_init(plan *p, uint64_t seed);
+/** plan_init_wide - many small messages, windows of 1..WINDOW_MAX */
+void plan_init_wide(plan *p, uint64_t seed);
 /** plan_init_from - the same, with octets instead of chance while they last; borrowed */
 void plan_init_from(plan *p, const unsigned char *octets, size_t n);
 void plan_deinit(plan *p);
+/** plan_set_messages - n of them, all zero */
+void plan_set_messages(plan *p, unsigned n);
 /** plan_set_body - these octets, and what they must become */
 void plan_set_body(plan_message *m, const char *octets, size_t n, bool is_binary);
 void plan_print(const plan *p, FILE *f);
@@ -128,7 +133,7 @@ typedef struct wire {
     unsigned ends_left;   /* LMTP: replies to come for the data's end                     */
     char domains[16][80];
     int message;          /* of the transaction being sent                                */
-    bool is_failed[MESSAGES_MAX]; /* of its last transaction                              */
+    bool *is_failed;      /* of a message's last transaction                              */
     bool is_open;         /* MAIL, and neither the end of its data nor RSET behind it     */
     bool must_wait;       /* the last command must be the last of its group               */
     /* the server's side */
@@ -139,7 +144,8 @@ typedef struct wire {
     uint32_t offered;     /* LW_CAP_* bits                                                */
     unsigned rcpt_max, mail_max, domain_max;
     int farewell;         /* a refusal that answered nothing; 0 = none                    */
-    verdict verdicts[MESSAGES_MAX][RCPTS_MAX];
+    verdict (*verdicts)[RCPTS_MAX];
+    unsigned most_in_flight;
     unsigned flights;     /* counted here: written after something was read               */
     bool has_read;
     unsigned n_ends;      /* of data that have left                                       */
@@ -149,6 +155,8 @@ void wire_init(wire *w, const plan *p);
 void wire_deinit(wire *w);
 void wire_sent(wire *w, const char *p, size_t n);
 void wire_fed(wire *w, const char *p, size_t n);
+/** wire_in_flight - transactions with replies outstanding */
+unsigned wire_in_flight(const wire *w);
 
 /* ---- the round --------------------------------------------------------------------------------- */
 
@@ -177,12 +185,12 @@ typedef struct round_state {
     tube to_server, to_client;
     bool is_cut, client_gone, server_gone, eof_told;
     /* the client's caller */
-    source sources[MESSAGES_MAX];
-    lw_body bodies[MESSAGES_MAX];
+    source *sources;
+    lw_body *bodies;
     unsigned n_submitted, n_done;
-    bool is_submitted[MESSAGES_MAX], may_submit, quit_asked, tried_tls, tried_auth, tried_hand;
-    bool is_done[MESSAGES_MAX];
-    lw_outcome outcomes[MESSAGES_MAX][RCPTS_MAX];
+    bool *is_submitted, may_submit, quit_asked, tried_tls, tried_auth, tried_hand;
+    bool *is_done;
+    lw_outcome (*outcomes)[RCPTS_MAX];
     unsigned n_client_closed;
     /* the server's caller */
     bool owes;            /* a decision that is still late                                */
@@ -197,8 +205,10 @@ typedef struct round_state {
     char *body;
     size_t body_len, body_cap;
     unsigned n_challenged;
-    unsigned stored[MESSAGES_MAX][RCPTS_MAX];
+    unsigned (*stored)[RCPTS_MAX];
     unsigned n_server_closed;
+    bool server_rests;
+    unsigned turns_to_rest;
     unsigned long turns;
     uint64_t n_said, n_sent; /* octets that the client read and gave away                 */
     bool has_struck, client_stalls, server_must_close;
@@ -206,10 +216,15 @@ typedef struct round_state {
 
 /** round_run - one round; NULL, or the claim that does not hold */
 const char *round_run(plan *p, FILE *log);
+enum { DEEP = 16, DEEP_KINDS = LW_SERVER_CLOSED + 1 };
 /** round_counts - what the rounds so far saw, to prove that they are not all alike */
 typedef struct round_counts {
     unsigned long rounds, outcomes[6], cut, tls, auth, bdat, lmtp, stored, turns;
     unsigned last_flights, last_wire_flights;
+    /* with more than DEEP transactions in flight: refusals by what was refused, 421s and 452s
+     * among them, and ends of the connection with what they left in doubt */
+    unsigned long deep_rounds, deep_refused[DEEP_KINDS], deep_421, deep_452, deep_cut;
+    unsigned most_in_flight;
     uint64_t last_said, last_sent;
     bool last_fault_struck;
 } round_counts;

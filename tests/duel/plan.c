@@ -86,6 +86,14 @@ plan_set_body(plan_message *m, const char *octets, size_t n, bool is_binary)
     m->n_expected = is_binary ? n : normalise(m->expected, octets, n);
 }
 
+void
+plan_set_messages(plan *p, unsigned n)
+{
+    p->n_messages = n;
+    if ((p->messages = calloc(n, sizeof *p->messages)) == NULL)
+        abort();
+}
+
 static size_t
 body_length(dice *d)
 {
@@ -101,13 +109,13 @@ body_length(dice *d)
 }
 
 static void
-draw_body(plan_message *m, dice *d)
+draw_body(plan_message *m, dice *d, size_t most)
 {
     /* what end-of-data and line ends are made of, again and again */
     static const char *const bits[] = { "\r\n", "\r\n", "\n", "\r", ".", ".", "\r\n.\r\n", "a",
                                         "word ", "\n.\n", "\r.\r", "..", "\xc3\xa9", "\xff",
                                         "QUIT\r\n", "BDAT 9 LAST\r\n" };
-    size_t n = body_length(d), len = 0;
+    size_t n = body_length(d) % (most + 1), len = 0;
     char *text = malloc(n + 32);
     bool is_tame = dice_chance(d, 3), is_binary = m->env.body_type == LW_BODY_BINARYMIME;
 
@@ -185,9 +193,9 @@ draw_wishes(lw_envelope *env, dice *d)
 }
 
 static void
-draw_message(plan_message *m, dice *d, unsigned t)
+draw_envelope(plan_message *m, dice *d, unsigned t, bool has_wishes)
 {
-    if (!dice_chance(d, 3))
+    if (has_wishes)
         draw_wishes(&m->env, d);
     snprintf(m->from, sizeof m->from, "s%u@from.example", t);
     m->env.from = m->from;
@@ -195,7 +203,13 @@ draw_message(plan_message *m, dice *d, unsigned t)
     m->env.n_rcpts = dice_chance(d, 6) ? 1 + dice_below(d, RCPTS_MAX) : 1 + dice_below(d, 4);
     for (unsigned i = 0; i < m->env.n_rcpts; i++)
         draw_rcpt(m, d, t, i);
-    draw_body(m, d);
+}
+
+static void
+draw_message(plan_message *m, dice *d, unsigned t)
+{
+    draw_envelope(m, d, t, !dice_chance(d, 3));
+    draw_body(m, d, SIZE_MAX - 1);
 }
 
 /* ---- the two sides ---------------------------------------------------------------------------- */
@@ -256,7 +270,7 @@ draw_round(plan *p)
     draw_client(p, d);
     draw_server(p, d);
     p->uses_tls = p->uses_tls && !p->server.tls_active;
-    p->n_messages = 1 + dice_below(d, MESSAGES_MAX);
+    plan_set_messages(p, 1 + dice_below(d, MESSAGES_MAX));
     for (unsigned t = 0; t < p->n_messages; t++)
         draw_message(&p->messages[t], d, t);
     p->refusals = ONE_OF(d, 0, 0, 3, 8, 30);
@@ -272,6 +286,81 @@ draw_round(plan *p)
     p->cut_after_ends = dice_chance(d, 6) ? 1 + dice_below(d, 3) : 0;
     p->cut = dice_below(d, 4);
     p->cut_loses = dice_chance(d, 2);
+}
+
+/* ---- wide windows -------------------------------------------------------------------------- */
+
+static void
+draw_wide_sides(plan *p, dice *d)
+{
+    lw_smtp_opts *c = &p->client;
+    lw_smtp_server_opts *s = &p->server;
+
+    draw_client(p, d);
+    draw_server(p, d);
+    c->window = dice_chance(d, 2) ? 1 + dice_below(d, DEEP) : 1 + dice_below(d, WINDOW_MAX);
+    c->max_transactions = c->window + dice_below(d, c->window + 1);
+    c->no_pipelining = dice_chance(d, 20);
+    c->no_chunking = dice_chance(d, 10);
+    if (!dice_chance(d, 6))
+        c->protocol = s->protocol = LW_PROTOCOL_SMTP;
+    s->capabilities |= LW_CAP_PIPELINING | (dice_chance(d, 8) ? 0 : LW_CAP_CHUNKING);
+    s->require_tls = s->require_auth = p->uses_tls = p->uses_auth = p->asks_by_hand = false;
+    s->size_max = 0;
+    if (!dice_chance(d, 4))
+        s->limit_rcpt_domain_max = s->limit_rcpt_max = 0;
+    s->max_errors = dice_chance(d, 10) ? 1 + dice_below(d, 60) : UINT32_MAX;
+    s->limit_mail_max = dice_chance(d, 12) ? 1 + dice_below(d, WINDOW_MAX) : 0;
+    p->quits_early = false;
+}
+
+static void
+draw_wide_messages(plan *p, dice *d)
+{
+    unsigned n = 1 + p->client.window / 2 + dice_below(d, p->client.window + 8);
+
+    plan_set_messages(p, n);
+    for (unsigned t = 0; t < p->n_messages; t++) {
+        plan_message *m = &p->messages[t];
+
+        draw_envelope(m, d, t, dice_chance(d, 8));
+        if (!dice_chance(d, 4))
+            m->env.n_rcpts = 1;
+        draw_body(m, d, 300);
+        m->size_is_known = !dice_chance(d, 200);
+        if (!dice_chance(d, 8))
+            m->longest_span = 1000000;
+        if (!dice_chance(d, 16))
+            m->fails_at = SIZE_MAX;
+    }
+}
+
+/* the pipes are long enough for the client to get ahead of the replies */
+static void
+draw_wide_round(plan *p)
+{
+    dice *d = &p->dice;
+
+    draw_wide_sides(p, d);
+    draw_wide_messages(p, d);
+    p->refusals = ONE_OF(d, 0, 8, 30, 100, 300);
+    p->lateness = ONE_OF(d, 0, 0, 2, 10);
+    p->is_bursty = !dice_chance(d, 4);
+    p->pipe_cap[0] = ONE_OF(d, 600, PIPE_MAX, PIPE_MAX, PIPE_MAX);
+    p->pipe_cap[1] = ONE_OF(d, 64, 600, 5000, PIPE_MAX);
+    p->piece_max = ONE_OF(d, 1000, PIPE_MAX, PIPE_MAX);
+    p->n_slices = ONE_OF(d, 2, 16, 200);
+    p->cut_after = dice_chance(d, 4) ? 1 + dice_below(d, ONE_OF(d, 100, 1000, 8000)) : 0;
+    p->cut_after_ends = dice_chance(d, 4) ? 1 + dice_below(d, p->n_messages) : 0;
+    p->cut = dice_below(d, 4);
+    p->cut_loses = dice_chance(d, 2);
+}
+
+void
+plan_init_wide(plan *p, uint64_t seed)
+{
+    *p = (plan){ .seed = seed, .dice = { .state = seed } };
+    draw_wide_round(p);
 }
 
 void
@@ -296,10 +385,11 @@ plan_init_from(plan *p, const unsigned char *octets, size_t n)
 void
 plan_deinit(plan *p)
 {
-    for (unsigned t = 0; t < MESSAGES_MAX; t++) {
+    for (unsigned t = 0; t < p->n_messages; t++) {
         free(p->messages[t].octets);
         free(p->messages[t].expected);
     }
+    free(p->messages);
 }
 
 void

@@ -355,6 +355,16 @@ refusal_of(round_state *r)
     return code == 421 && !dice_chance(r->dice, 3) ? 451 : code;
 }
 
+static void
+count_refusal(const round_state *r, int code)
+{
+    if (wire_in_flight(&r->wire) <= DEEP)
+        return;
+    round_seen.deep_refused[r->kind]++;
+    round_seen.deep_421 += code == 421;
+    round_seen.deep_452 += code == 452;
+}
+
 static bool
 refuses(round_state *r)
 {
@@ -412,8 +422,10 @@ server_decides(round_state *r)
         CLAIM(r, lw_smtp_server_challenge(r->server, draw_secret(r)) == LW_OK);
         return;
     }
-    if (refuses(r))
+    if (refuses(r)) {
         code = refusal_of(r);
+        count_refusal(r, code);
+    }
     if (code == 0)
         rc = lw_smtp_server_accept(r->server);
     else
@@ -464,6 +476,8 @@ server_takes_event(round_state *r)
     bool waits = (lw_smtp_server_want(r->server) & LW_WANT_EVENT) != 0;
     lw_code rc;
 
+    if (r->server_rests)
+        return false;
     if (r->owes) {
         /* the engine may have closed over it */
         if ((lw_smtp_server_want(r->server) & LW_WANT_CALLER) == 0)
@@ -668,9 +682,9 @@ server_reads(round_state *r)
     char *copy;
     lw_code rc;
 
-    bool wants = (lw_smtp_server_want(r->server) & LW_WANT_READ) != 0;
+    bool wants = (lw_smtp_server_want(r->server) & LW_WANT_READ) != 0, has_moved = false;
 
-    if (r->server_gone || r->to_server.len == 0 || (!wants && !dice_chance(r->dice, 4)))
+    if (r->server_gone || r->server_rests || r->to_server.len == 0 || (!wants && !dice_chance(r->dice, 4)))
         return false;
     n = piece(r, r->to_server.len);
     copy = exact_copy(&r->to_server, n);
@@ -681,9 +695,9 @@ server_reads(round_state *r)
     tube_drop(&r->to_server, used);
     /* a BODY event points into what was fed */
     while (!r->owes && (lw_smtp_server_want(r->server) & LW_WANT_EVENT) != 0)
-        (void)server_takes_event(r);
+        has_moved |= server_takes_event(r);
     free(copy);
-    return used > 0;
+    return has_moved || used > 0;
 }
 
 static bool
@@ -754,6 +768,7 @@ connection_ends(round_state *r)
     if (!r->is_cut && is_time_to_cut(r)) {
         r->is_cut = true;
         round_seen.cut++;
+        round_seen.deep_cut += wire_in_flight(&r->wire) > DEEP;
         if (r->plan->cut == CUT_SERVER_CLOSES)
             lw_smtp_server_close(r->server, "going down");
         else if (!r->client_gone)
@@ -790,11 +805,18 @@ take_turn(round_state *r, bool all_must)
     bool has_moved = false;
 
     r->turns++;
+    if (r->plan->is_bursty && !r->server_rests && r->turns_to_rest-- == 0)
+        r->server_rests = true;
     for (size_t i = 0; i < sizeof actors / sizeof *actors && r->problem == NULL; i++)
         if (all_must || r->plan->is_calm || !dice_chance(r->dice, 3))
             has_moved |= actors[i](r);
     if (r->problem == NULL)
         r->problem = r->wire.problem;
+    if (!has_moved && all_must && r->server_rests) {
+        r->server_rests = false;
+        r->turns_to_rest = dice_below(r->dice, 200);
+        return true;
+    }
     return has_moved;
 }
 
@@ -819,11 +841,33 @@ check_end(round_state *r)
     CLAIM(r, lw_smtp_flights(r->client) <= r->wire.flights);
 }
 
+static void *
+zeros(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+static void
+make_room(round_state *r, size_t n)
+{
+    r->sources = zeros(n, sizeof *r->sources);
+    r->bodies = zeros(n, sizeof *r->bodies);
+    r->is_submitted = zeros(n, sizeof *r->is_submitted);
+    r->is_done = zeros(n, sizeof *r->is_done);
+    r->outcomes = zeros(n, sizeof *r->outcomes);
+    r->stored = zeros(n, sizeof *r->stored);
+}
+
 static void
 open_round(round_state *r)
 {
     plan *p = r->plan;
 
+    make_room(r, p->n_messages);
     r->to_server = (tube){ malloc(p->pipe_cap[0]), 0, p->pipe_cap[0] };
     r->to_client = (tube){ malloc(p->pipe_cap[1]), 0, p->pipe_cap[1] };
     if (r->to_server.ptr == NULL || r->to_client.ptr == NULL)
@@ -846,8 +890,14 @@ close_round(round_state *r)
     lw_smtp_free(r->client);
     lw_smtp_server_free(r->server);
     wire_deinit(&r->wire);
-    for (unsigned t = 0; t < MESSAGES_MAX; t++)
+    for (unsigned t = 0; t < r->plan->n_messages; t++)
         free(r->sources[t].span);
+    free(r->sources);
+    free(r->bodies);
+    free(r->is_submitted);
+    free(r->is_done);
+    free(r->outcomes);
+    free(r->stored);
     free(r->to_server.ptr);
     free(r->to_client.ptr);
     free(r->body);
@@ -875,6 +925,9 @@ round_run(plan *p, FILE *log)
     round_seen.last_sent = r->n_sent;
     round_seen.last_fault_struck = r->has_struck;
     round_seen.rounds++;
+    round_seen.deep_rounds += r->wire.most_in_flight > DEEP;
+    if (r->wire.most_in_flight > round_seen.most_in_flight)
+        round_seen.most_in_flight = r->wire.most_in_flight;
     round_seen.lmtp += p->client.protocol == LW_PROTOCOL_LMTP;
     round_seen.turns += r->turns;
     close_round(r);

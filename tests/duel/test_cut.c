@@ -87,7 +87,7 @@ plan_session(plan *p, const session *s, fault_kind fault, uint64_t at)
     p->uses_auth = s->uses_auth;
     p->submits_early = !s->uses_tls && !s->uses_auth;
     p->n_challenges = 1;
-    p->n_messages = s->messages;
+    plan_set_messages(p, s->messages);
     for (unsigned t = 0; t < s->messages; t++)
         add_message(p, s, t);
     p->pipe_cap[0] = p->pipe_cap[1] = PIPE_MAX;

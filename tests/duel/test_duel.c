@@ -5,6 +5,7 @@
  *     test_duel                 the rounds of the test run
  *     test_duel FIRST COUNT     COUNT rounds from seed FIRST
  *     test_duel SEED            one round, with all that was said
+ *     test_duel wide ...        the same with wide windows
  */
 #include "duel/duel.h"
 
@@ -13,7 +14,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { ROUNDS = 10000 };
+enum { ROUNDS = 10000, WIDE_ROUNDS = 1000 };
+
+typedef void (*plan_maker)(plan *p, uint64_t seed);
 
 static volatile uint64_t seed_now;
 
@@ -38,13 +41,13 @@ on_abort(int sig)
 void __sanitizer_set_death_callback(void (*)(void)) __attribute__((weak));
 
 static const char *
-run_seed(uint64_t seed, FILE *log)
+run_seed(plan_maker make, uint64_t seed, FILE *log)
 {
     plan p;
     const char *problem;
 
     seed_now = seed;
-    plan_init(&p, seed);
+    make(&p, seed);
     if (log != NULL)
         plan_print(&p, log);
     problem = round_run(&p, log);
@@ -59,13 +62,34 @@ test_duel__random_rounds_every_claim_holds(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= ROUNDS; seed++)
-        assert_null(run_seed(seed, NULL));
+        assert_null(run_seed(plan_init, seed, NULL));
     /* the rounds were not all alike */
     for (int o = LW_OUTCOME_ACCEPTED; o <= LW_OUTCOME_UNCERTAIN; o++)
         assert_true(round_seen.outcomes[o] > ROUNDS / 20);
     assert_true(round_seen.cut > ROUNDS / 20 && round_seen.tls > ROUNDS / 50);
     assert_true(round_seen.auth > ROUNDS / 50 && round_seen.bdat > ROUNDS / 5);
     assert_true(round_seen.lmtp > ROUNDS / 5 && round_seen.stored > ROUNDS);
+}
+
+static void
+test_duel__wide_windows_every_claim_holds(void **state)
+{
+    static const lw_server_event_kind steps[] = { LW_SERVER_MAIL, LW_SERVER_RCPT, LW_SERVER_DATA,
+                                                  LW_SERVER_MESSAGE };
+
+    (void)state;
+    round_seen = (round_counts){ .rounds = 0 };
+    for (uint64_t seed = 1; seed <= WIDE_ROUNDS; seed++)
+        assert_null(run_seed(plan_init_wide, seed, NULL));
+    /* refused, and cut, at each step behind many others that were not answered */
+    assert_true(round_seen.most_in_flight > WINDOW_MAX * 9 / 10);
+    assert_true(round_seen.deep_rounds > WIDE_ROUNDS / 5);
+    for (size_t i = 0; i < LW_COUNT(steps); i++)
+        assert_true(round_seen.deep_refused[steps[i]] > WIDE_ROUNDS / 10);
+    assert_true(round_seen.deep_421 > WIDE_ROUNDS / 50 && round_seen.deep_452 > WIDE_ROUNDS / 10);
+    assert_true(round_seen.deep_cut > WIDE_ROUNDS / 20);
+    for (int o = LW_OUTCOME_ACCEPTED; o <= LW_OUTCOME_UNCERTAIN; o++)
+        assert_true(round_seen.outcomes[o] > WIDE_ROUNDS);
 }
 
 /* ---- flights: how often the client waits ------------------------------------------------------ */
@@ -111,7 +135,7 @@ plan_for_flights(plan *p, const flight_case *c)
     p->client.protocol = p->server.protocol = c->protocol;
     p->client.window = c->window;
     p->server.capabilities = c->capabilities;
-    p->n_messages = c->messages;
+    plan_set_messages(p, c->messages);
     for (unsigned t = 0; t < c->messages; t++) {
         plan_message *m = &p->messages[t];
         snprintf(m->from, sizeof m->from, "s%u@from.example", t);
@@ -149,18 +173,30 @@ test_duel__each_kind_of_session_waits_no_more_than_the_rfcs_ask(void **state)
 static int
 run_by_hand(int argc, char **argv)
 {
-    uint64_t first = strtoull(argv[1], NULL, 10);
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    bool is_wide = strcmp(argv[1], "wide") == 0 && argc > 2;
+    plan_maker make = is_wide ? plan_init_wide : plan_init;
+    uint64_t first, count;
     int n_bad = 0;
 
+    argc -= is_wide;
+    argv += is_wide;
+    first = strtoull(argv[1], NULL, 10);
+    count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+
     for (uint64_t i = 0; i < count; i++)
-        n_bad += run_seed(first + i, argc > 2 ? NULL : stdout) != NULL;
+        n_bad += run_seed(make, first + i, argc > 2 ? NULL : stdout) != NULL;
     printf("%lu rounds, %lu turns, %d bad; accepted %lu rejected %lu deferred %lu unsent %lu "
            "uncertain %lu; cut %lu tls %lu auth %lu bdat %lu lmtp %lu stored %lu\n",
            round_seen.rounds, round_seen.turns, n_bad, round_seen.outcomes[1],
            round_seen.outcomes[2], round_seen.outcomes[3], round_seen.outcomes[4],
            round_seen.outcomes[5], round_seen.cut, round_seen.tls, round_seen.auth,
            round_seen.bdat, round_seen.lmtp, round_seen.stored);
+    printf("in flight at most %u; of %lu rounds with more than %d: refused MAIL %lu RCPT %lu DATA "
+           "%lu message %lu, 421 %lu 452 %lu, cut %lu\n", round_seen.most_in_flight,
+           round_seen.deep_rounds, DEEP, round_seen.deep_refused[LW_SERVER_MAIL],
+           round_seen.deep_refused[LW_SERVER_RCPT], round_seen.deep_refused[LW_SERVER_DATA],
+           round_seen.deep_refused[LW_SERVER_MESSAGE], round_seen.deep_421, round_seen.deep_452,
+           round_seen.deep_cut);
     return n_bad > 0;
 }
 
@@ -170,6 +206,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_duel__each_kind_of_session_waits_no_more_than_the_rfcs_ask),
         cmocka_unit_test(test_duel__random_rounds_every_claim_holds),
+        cmocka_unit_test(test_duel__wide_windows_every_claim_holds),
     };
 
     signal(SIGABRT, on_abort);

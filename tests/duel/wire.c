@@ -23,9 +23,11 @@ wire_init(wire *w, const plan *p)
     w->plan = p;
     w->has_tls = p->server.tls_active;
     w->has_read = true;
+    w->is_failed = calloc(p->n_messages, sizeof *w->is_failed);
+    w->verdicts = calloc(p->n_messages, sizeof *w->verdicts);
     w->queue_cap = 64;
     w->queue = calloc(w->queue_cap, sizeof *w->queue);
-    if (w->queue == NULL)
+    if (w->queue == NULL || w->is_failed == NULL || w->verdicts == NULL)
         abort();
     w->queue[w->n_queue++] = (asked){ ASKED_GREETING, 0, -1, -1 };
 }
@@ -34,6 +36,8 @@ void
 wire_deinit(wire *w)
 {
     free(w->queue);
+    free(w->is_failed);
+    free(w->verdicts);
 }
 
 static void
@@ -92,9 +96,8 @@ has_param(const char *line, const char *keyword)
     return at != NULL && strstr(at, keyword) != NULL;
 }
 
-/* transactions with replies outstanding */
-static unsigned
-transactions_in_flight(const wire *w)
+unsigned
+wire_in_flight(const wire *w)
 {
     unsigned n = 0, last = 0;
 
@@ -143,13 +146,16 @@ check_wishes(wire *w, const char *line, const lw_envelope *env)
 static void
 sent_mail(wire *w, const char *line)
 {
-    unsigned t;
+    unsigned t, in_flight;
 
     skip_unanswered(w);
     RULE(w, sscanf(line, "MAIL FROM:<s%u@", &t) == 1 && t < w->plan->n_messages);
     if (w->problem != NULL)
         return;
-    RULE(w, transactions_in_flight(w) < w->plan->client.window);
+    in_flight = wire_in_flight(w);
+    RULE(w, in_flight < w->plan->client.window);
+    if (in_flight + 1 > w->most_in_flight)
+        w->most_in_flight = in_flight + 1;
     RULE(w, !w->is_open);
     w->is_open = true;
     w->n_transactions++;
