@@ -12,12 +12,13 @@
  * also including any space added as part of stuffing" */
 #define WIDTH 72
 
-/* [RFC3676 4.4] "Space-stuffing adds a single space to the start of any line which needs
- * protection when the message is generated." */
+/* [RFC3676 4.4] "any unquoted lines which start with ">", and any lines which start with a space or
+ * "From " MUST be space-stuffed."  A line of the source that starts with ">" is a quoted one. */
 static void
 stuff(lw_buf *out, lw_span line)
 {
-    if (line.len > 0 && (line.ptr[0] == ' ' || lw_span_starts_nocase(line, LW_LIT("From "))))
+    if (line.len > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '>'
+                         || lw_span_starts_nocase(line, LW_LIT("From "))))
         lw_buf_add_char(out, ' ');
 }
 
@@ -32,8 +33,10 @@ break_at(lw_span s)
         columns += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
         if (columns > WIDTH && found > 0)
             return found;
-        /* not inside a run of spaces: the next line would begin with one */
-        if (s.ptr[i] == ' ' && i + 1 < s.len && s.ptr[i + 1] != ' ')
+        /* not inside a run of spaces: the next line would begin with one; and no line of "-- ",
+         * which would end the text there and begin a signature */
+        if (s.ptr[i] == ' ' && i + 1 < s.len && s.ptr[i + 1] != ' '
+            && !lw_span_eq((lw_span){ s.ptr, i + 1 }, LW_LIT("-- ")))
             found = i + 1;
     }
     return columns > WIDTH && found > 0 ? found : s.len;
