@@ -176,6 +176,16 @@ is_atoms(lw_span s)
     return true;
 }
 
+size_t
+lw_quoted_len(lw_span s)
+{
+    size_t n = s.len;
+
+    for (size_t i = 0; i < s.len; i++)
+        n += s.ptr[i] == '"' || s.ptr[i] == '\\';
+    return n;
+}
+
 /* [RFC5322 3.2.4] "the CRLF in any FWS/CFWS that appears within the quoted-string" is not part
  * of it: so a quoted string folds at its spaces */
 static void
@@ -185,7 +195,7 @@ quoted_phrase(lw_field_writer *w, lw_span name)
     bool is_first = true;
 
     for (; next_word(&name, &space, &word); is_first = false) {
-        lw_field_gap(w, is_first ? LW_LIT(" \"") : space, word.len + 2);
+        lw_field_gap(w, is_first ? LW_LIT(" \"") : space, lw_quoted_len(word) + 2);
         for (size_t i = 0; i < word.len; i++) {
             if (word.ptr[i] == '"' || word.ptr[i] == '\\')
                 lw_field_glue(w, LW_LIT("\\"));

@@ -80,6 +80,8 @@ void lw_field_token(lw_field_writer *w, lw_span token);
 void lw_field_glue(lw_field_writer *w, lw_span s);
 /** lw_field_text - an unstructured value (RFC 5322 2.2.1), encoded words where needed */
 void lw_field_text(lw_field_writer *w, lw_span value);
+/** lw_quoted_len - octets of s between quotes: each quote and backslash gets a backslash before it */
+size_t lw_quoted_len(lw_span s);
 /** lw_field_phrase - a display name: atoms, a quoted string, or encoded words */
 void lw_field_phrase(lw_field_writer *w, lw_span name);
 /** lw_field_verbatim - words that are never encoded, folded where they have spaces between them */

@@ -24,7 +24,7 @@ plain_param(lw_field_writer *w, const char *name, lw_span value)
 {
     bool quoted = wants_quotes(value);
 
-    lw_field_gap(w, LW_LIT(" "), strlen(name) + value.len + 4);
+    lw_field_gap(w, LW_LIT(" "), strlen(name) + lw_quoted_len(value) + 4);
     lw_field_glue(w, lw_span_str(name));
     lw_field_glue(w, quoted ? LW_LIT("=\"") : LW_LIT("="));
     for (size_t i = 0; i < value.len; i++) {
