@@ -226,6 +226,31 @@ LW_API LW_MUST_USE lw_code lw_addresses_complete(lw_span list, const char *domai
  *  MIME-Version and Content-*.  Checked and written as by lw_message_header(). */
 LW_API lw_code lw_message_raw_header(lw_message *m, const char *name, const char *value);
 
+/** A ready message that is sent on: by whom, and to whom; set what you need, leave the rest zero.
+ *  Addresses as in lw_message_to(). */
+typedef struct lw_resent {
+    const char *from;          /* who sends it on                                             */
+    const char *sender;        /* who does that for them; needed where from names several     */
+    const char *to, *cc, *bcc; /* who gets it, one at least; bcc is never written             */
+    const char *message_id;    /* of the sending on, "<left@right>"; NULL = a unique one      */
+    bool has_date;             /* date_s and zone_minutes are set, as for lw_message_date();
+                                  otherwise the time of sending                               */
+    int64_t date_s;
+    int zone_minutes;
+} lw_resent;
+/**
+ * lw_message_resent - send the ready message on to somebody else (RFC 5322 3.6.6)
+ *
+ * One block of Resent-From, -Sender, -To, -Cc, -Date and -Message-ID is put before all other fields,
+ * those of an earlier sending on among them; the message itself stays as it is, and answers go to
+ * its author.  The envelope goes to the recipients named here (and to those of the to, cc and bcc
+ * calls), or, where lw_message_envelope_to() was used, to these; failures are reported to sender or
+ * from, unless lw_message_envelope_from() says otherwise.
+ * LW_OK; LW_EADDRESS; LW_EMESSAGE: nobody gets it, or an identifier or a date is malformed;
+ * LW_EUSAGE: NULL, or set already, and when it is sent: the message is composed, not ready.
+ */
+LW_API lw_code lw_message_resent(lw_message *m, const lw_resent *how);
+
 /** lw_message_dkim - sign the message with this signer whenever it is sent or written; NULL = do
  *  not.  Borrowed until the message is freed; one signer may serve many messages of a thread.
  *  The message is read twice: once to be hashed, once to be sent; nothing of it is copied.  LW_OK;

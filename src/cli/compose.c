@@ -2,6 +2,7 @@
 /* cli/compose.c - from arguments to a message */
 #include "cli/send.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -224,6 +225,39 @@ compose_body(cli_send_args *a, lw_message *m)
     return attach(m, &a->attach, false);
 }
 
+/* the items with commas between, for free(); NULL = there are none, or out of memory */
+static char *
+joined(const cli_list *list)
+{
+    size_t n = 1;
+    char *s, *p;
+
+    for (size_t i = 0; i < list->n; i++)
+        n += strlen(list->items[i]) + 2;
+    if (list->n == 0 || (p = s = malloc(n)) == NULL)
+        return NULL;
+    for (size_t i = 0; i < list->n; i++)
+        p += snprintf(p, n - (size_t) (p - s), "%s%s", i > 0 ? ", " : "", list->items[i]);
+    return s;
+}
+
+static int
+send_on(cli_send_args *a, lw_message *m)
+{
+    char *to = joined(&a->to), *cc = joined(&a->cc), *bcc = joined(&a->bcc);
+    lw_resent how = { .from = a->resent_from, .sender = a->resent_sender, .to = to, .cc = cc,
+                      .bcc = bcc };
+    bool has_all = (to != NULL) == (a->to.n > 0) && (cc != NULL) == (a->cc.n > 0)
+        && (bcc != NULL) == (a->bcc.n > 0);
+
+    if (has_all)
+        (void) lw_message_resent(m, &how);
+    free(to);
+    free(cc);
+    free(bcc);
+    return has_all ? CLI_GO_ON : cli_error(EX_OSERR, "send: out of memory");
+}
+
 static int
 compose_headers(cli_send_args *a, lw_message *m)
 {
@@ -231,9 +265,13 @@ compose_headers(cli_send_args *a, lw_message *m)
 
     if (a->from != NULL)
         (void) lw_message_from(m, a->from);
-    add_all(m, &a->to, lw_message_to);
-    add_all(m, &a->cc, lw_message_cc);
-    add_all(m, &a->bcc, lw_message_bcc);
+    if (a->resent_from != NULL && (rc = send_on(a, m)) != CLI_GO_ON)
+        return rc;
+    if (a->resent_from == NULL) {
+        add_all(m, &a->to, lw_message_to);
+        add_all(m, &a->cc, lw_message_cc);
+        add_all(m, &a->bcc, lw_message_bcc);
+    }
     add_all(m, &a->reply_to, lw_message_reply_to);
     if (a->subject != NULL)
         (void) lw_message_subject(m, a->subject);
@@ -284,10 +322,30 @@ check_ready(const cli_send_args *a)
     return CLI_GO_ON;
 }
 
+static int
+check_resent(const cli_send_args *a)
+{
+    if (a->resent_sender != NULL && a->resent_from == NULL)
+        return cli_error(EX_USAGE, "send: --resent-sender goes with --resent-from");
+    if (a->resent_from == NULL)
+        return CLI_GO_ON;
+    if (a->message == NULL)
+        return cli_error(EX_USAGE, "send: --resent-from sends a ready message on: name it with "
+                                   "--message");
+    if (a->to.n + a->cc.n + a->bcc.n == 0)
+        return cli_error(EX_USAGE, "send: --resent-from: to whom shall it be sent on? Name "
+                                   "somebody, as in letterwing send ... jane@example.org");
+    return CLI_GO_ON;
+}
+
 /* combinations that make no sense, before anything is read */
 static int
 check(const cli_send_args *a)
 {
+    int rc;
+
+    if ((rc = check_resent(a)) != CLI_GO_ON)
+        return rc;
     if (is_stdin(a->text) + is_stdin(a->html) + is_stdin(a->amp) + is_stdin(a->calendar)
             + is_stdin(a->markdown) > 1)
         return cli_error(EX_USAGE, "send: standard input can be read once: --text or --html");

@@ -61,6 +61,10 @@ static const cli_option options[] = {
       AT(set_headers) },
     { CLI_LIST, 0, "remove-header", "N", "remove this field of the message",
       AT(remove_headers) },
+    { CLI_TEXT, 0, "resent-from", "A", "send it on: A does it, and --to, --cc, --bcc become\n"
+      "Resent-To, Resent-Cc, Resent-Bcc", AT(resent_from) },
+    { CLI_TEXT, 0, "resent-sender", "A", "who sends it on for --resent-from",
+      AT(resent_sender) },
     { CLI_LIST, 0, "dkim", "D:S:KEYFILE", "sign it for domain D, selector S, with this private\n"
       "key (PEM); one RSA and one Ed25519 key are best", AT(dkim) },
     { CLI_HEADING, 0, NULL, NULL, "Signing and encrypting (header fields stay readable)", 0 },
@@ -105,6 +109,8 @@ static const cli_page page = {
     "      -t bob@example.org -s Report --html @report.html -a q3.pdf -v\n"
     "  letterwing send --message saved.eml --via lmtp+unix:///run/dovecot/lmtp \\\n"
     "      bob@example.org\n"
+    "  letterwing send --message saved.eml --resent-from mary@example.net \\\n"
+    "      --via smtp://mail.example.net jane@example.org\n"
 };
 
 static int

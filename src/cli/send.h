@@ -14,6 +14,7 @@ typedef struct cli_send_args {
     const char *from, *subject, *text, *html, *message;
     const char *envelope_from, *dsn, *ret, *envid;
     cli_list set_headers, remove_headers, unsubscribe;
+    const char *resent_from, *resent_sender;
     const char *sender, *in_reply_to, *references, *priority, *auto_submitted, *list_id;
     const char *feedback_id, *calendar, *amp, *markdown, *charset;
     bool no_text, flowed, only_7bit;

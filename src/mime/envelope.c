@@ -72,14 +72,18 @@ sender(const lw_rendering *r)
 {
     const lw_message *m = r->message;
 
-    return m->envelope_from != NULL ? m->envelope_from
-        : m->from.n > 0 ? m->from.items[0].addr : r->found_from;
+    if (m->envelope_from != NULL)
+        return m->envelope_from;
+    if (m->from.n > 0)
+        return m->from.items[0].addr;
+    return m->resending != NULL ? lw_resending_sender(m->resending)->items[0].addr : r->found_from;
 }
 
 static lw_code
 add_recipients(lw_rendering *r, size_t n, lw_error *err)
 {
     const lw_message *m = r->message;
+    const lw_mailboxes *resent[3];
     seen_set seen = { .mask = 7 };
 
     while (seen.mask < n * 2)
@@ -98,6 +102,9 @@ add_recipients(lw_rendering *r, size_t n, lw_error *err)
         add_list(&r->envelope, &seen, &m->cc);
         add_list(&r->envelope, &seen, &m->bcc);
         add_list(&r->envelope, &seen, &r->found);
+        if (lw_resending_lists(m->resending, resent) > 0)
+            for (size_t i = 0; i < LW_COUNT(resent); i++)
+                add_list(&r->envelope, &seen, resent[i]);
     }
     lw_release(&r->alloc, seen.slots);
     return LW_OK;
@@ -107,8 +114,9 @@ lw_code
 lw_render_envelope(lw_rendering *r, lw_error *err)
 {
     const lw_message *m = r->message;
+    const lw_mailboxes *resent[3];
     size_t n = m->envelope_to.n > 0 ? m->envelope_to.n
-        : m->to.n + m->cc.n + m->bcc.n + r->found.n;
+        : m->to.n + m->cc.n + m->bcc.n + r->found.n + lw_resending_lists(m->resending, resent);
 
     if ((r->envelope.from = sender(r)) == NULL)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,

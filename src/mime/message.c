@@ -62,6 +62,7 @@ lw_message_free(lw_message *m)
     for (size_t i = 0; i < m->n_changes; i++)
         lw_custom_deinit(&alloc, &m->changes[i]);
     lw_release(&alloc, m->changes);
+    lw_resending_free(&alloc, m->resending);
     for (size_t i = 0; i < m->attached.n; i++)
         lw_attached_deinit(&alloc, &m->attached.items[i]);
     lw_release(&alloc, m->attached.items);

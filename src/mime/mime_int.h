@@ -182,6 +182,9 @@ typedef struct lw_attached {
     bool has_type;           /* the caller said so: then it must be one         */
 } lw_attached;
 
+/** What lw_message_resent() was given. */
+typedef struct lw_resending lw_resending;
+
 typedef struct lw_list_of_attached {
     lw_attached *items;
     size_t n, cap;
@@ -206,6 +209,7 @@ struct lw_message {
     bool adds_references;       /* In-Reply-To's, if there are none */
     lw_custom *changes;         /* of a ready message; neither value nor list: removed */
     size_t n_changes, cap_changes;
+    lw_resending *resending;    /* of a ready message that is sent on; NULL = it is not */
     lw_list_of_attached attached;
     size_t n_inline;
     lw_buf types;               /* lw_message_types */
@@ -234,6 +238,13 @@ lw_code lw_message_not_null(lw_message *m, const void *value, const char *field)
 void lw_content_deinit(const lw_alloc *alloc, lw_content *c);
 void lw_attached_deinit(const lw_alloc *alloc, lw_attached *a);
 void lw_custom_deinit(const lw_alloc *alloc, lw_custom *c);
+/** lw_resending_lists - to, cc and bcc of s, how many are in them; 0 for NULL, which sets nothing */
+size_t lw_resending_lists(const lw_resending *s, const lw_mailboxes *lists[3]);
+/** lw_resending_sender - whose first mailbox gets reports of failure */
+const lw_mailboxes *lw_resending_sender(const lw_resending *s);
+/** lw_resending_utf8 - the first address that is not ASCII, and its field; NULL = none */
+const char *lw_resending_utf8(const lw_resending *s, const char **field);
+void lw_resending_free(const lw_alloc *alloc, lw_resending *s);
 
 /* ---- rendering: render.c (structure), envelope.c, raw.c (ready message), pull.c ------------------- */
 
@@ -317,6 +328,10 @@ struct lw_rendering {
 /** lw_render_composed, lw_render_raw - fill literal, pieces, message_id, envelope flags */
 LW_MUST_USE lw_code lw_render_composed(lw_rendering *r, lw_error *err);
 LW_MUST_USE lw_code lw_render_raw(lw_rendering *r, lw_error *err);
+/** lw_render_resent - the block of Resent- fields */
+LW_MUST_USE lw_code lw_render_resent(lw_rendering *r);
+/** lw_render_new_id - "<...@...>", unique, of the domain of addr; NULL when out of memory */
+char *lw_render_new_id(const lw_rendering *r, const char *addr);
 /** lw_render_custom - a header of the caller's own */
 void lw_render_custom(lw_buf *b, const lw_custom *c);
 /** lw_render_parts - the bodies and attachments (parts.c) */

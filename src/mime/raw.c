@@ -51,13 +51,26 @@ find_sender(lw_rendering *r, lw_span value, lw_error *err)
     return rc;
 }
 
+/* do those who get it stand in the message alone? */
+static bool
+wants_recipients(const lw_message *m)
+{
+    return m->envelope_to.n + m->to.n + m->cc.n + m->bcc.n == 0 && m->resending == NULL;
+}
+
+static bool
+wants_sender(const lw_rendering *r)
+{
+    const lw_message *m = r->message;
+
+    return m->envelope_from == NULL && m->from.n == 0 && m->resending == NULL && r->found_from == NULL;
+}
+
 /* what the envelope and the report need to know of one field */
 static lw_code
 learn(lw_rendering *r, const lw_scan_line *f, lw_buf *scratch, lw_error *err)
 {
-    const lw_message *m = r->message;
-    bool wants_to = m->envelope_to.n + m->to.n + m->cc.n + m->bcc.n == 0;
-    bool wants_from = m->envelope_from == NULL && m->from.n == 0 && r->found_from == NULL;
+    bool wants_to = wants_recipients(r->message), wants_from = wants_sender(r);
     bool is_to = is_named(f, "To") || is_named(f, "Cc") || is_named(f, "Bcc");
     bool is_id = is_named(f, "Message-ID") && r->message_id == NULL;
 
@@ -100,10 +113,8 @@ copy_list(lw_mailboxes *to, const lw_mailboxes *from)
 static lw_code
 learn_change(lw_rendering *r, const lw_custom *c)
 {
-    const lw_message *m = r->message;
     const lw_scan_line f = { .name = lw_span_str(c->name) };
-    bool wants_to = m->envelope_to.n + m->to.n + m->cc.n + m->bcc.n == 0;
-    bool wants_from = m->envelope_from == NULL && m->from.n == 0 && r->found_from == NULL;
+    bool wants_to = wants_recipients(r->message), wants_from = wants_sender(r);
 
     if (wants_to && (is_named(&f, "To") || is_named(&f, "Cc")))
         return copy_list(&r->found, &c->list);
@@ -139,6 +150,9 @@ take_header(lw_rendering *r, const lw_scan *s, lw_error *err)
     lw_buf scratch;
     lw_code rc = LW_OK;
 
+    /* [RFC5322 3.6.6] "Each new set of resent fields is prepended to the message" */
+    if (r->message->resending != NULL)
+        rc = lw_render_resent(r);
     lw_buf_init(&scratch, &r->alloc, LW_MIME_VALUE_MAX);
     while (rc >= 0 && lw_scan_field(&rest, &f)) {
         if (is_changed(r->message, &f))
@@ -167,8 +181,9 @@ lw_render_raw(lw_rendering *r, lw_error *err)
     if ((rc = lw_scan_content(&s, c, err)) < 0 || (rc = take_header(r, &s, err)) < 0)
         goto out;
     /* a header that is no UTF-8 is outside every standard; SMTPUTF8 would not make it right */
-    if (!lw_span_is_ascii(lw_buf_span(&s.header))) {
-        r->envelope.needs_smtputf8 = lw_utf8_valid(lw_buf_span(&s.header));
+    lw_span header = lw_buf_span(&r->literal);
+    if (!lw_span_is_ascii(header)) {
+        r->envelope.needs_smtputf8 = lw_utf8_valid(header);
         r->envelope.body_type = LW_BODY_8BITMIME;
     }
     if (s.has_8bit_body)

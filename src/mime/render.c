@@ -23,30 +23,34 @@ lw_random_text(char *dst, size_t n, const unsigned char *random, size_t n_random
 
 /* ---- headers of the message --------------------------------------------------------------- */
 
-static lw_code
-make_message_id(lw_rendering *r, lw_error *err)
+char *
+lw_render_new_id(const lw_rendering *r, const char *addr)
 {
-    lw_span domain = lw_addr_domain(r->message->from.items[0].addr);
+    lw_span domain = lw_addr_domain(addr);
     const char *host = r->opts->host;
     char left[LW_TOKEN_LEN + 1];
     lw_buf b;
 
-    if (r->message->message_id != NULL) {
-        r->message_id = lw_strdup(&r->alloc, r->message->message_id);
-    } else {
-        /* the domain of From is ours to name; a host is the next best where it is not ASCII */
-        if (!lw_span_is_ascii(domain) && host != NULL && host[0] != '\0'
-            && lw_addr_domain_problem(lw_span_str(host)) == NULL)
-            domain = lw_span_str(host);
-        lw_random_text(left, LW_TOKEN_LEN, r->opts->random, 17);
-        lw_buf_init(&b, &r->alloc, LW_LINE_MAX);
-        lw_buf_add_char(&b, '<');
-        lw_buf_add(&b, (lw_span){ left, LW_TOKEN_LEN });
-        lw_buf_add_char(&b, '@');
-        lw_buf_add(&b, domain);
-        lw_buf_add_char(&b, '>');
-        r->message_id = lw_buf_take(&b);
-    }
+    /* the domain of the sender is ours to name; a host is the next best where it is not ASCII */
+    if (!lw_span_is_ascii(domain) && host != NULL && host[0] != '\0'
+        && lw_addr_domain_problem(lw_span_str(host)) == NULL)
+        domain = lw_span_str(host);
+    lw_random_text(left, LW_TOKEN_LEN, r->opts->random, 17);
+    lw_buf_init(&b, &r->alloc, LW_LINE_MAX);
+    lw_buf_add_char(&b, '<');
+    lw_buf_add(&b, (lw_span){ left, LW_TOKEN_LEN });
+    lw_buf_add_char(&b, '@');
+    lw_buf_add(&b, domain);
+    lw_buf_add_char(&b, '>');
+    return lw_buf_take(&b);
+}
+
+static lw_code
+make_message_id(lw_rendering *r, lw_error *err)
+{
+    r->message_id = r->message->message_id != NULL
+        ? lw_strdup(&r->alloc, r->message->message_id)
+        : lw_render_new_id(r, r->message->from.items[0].addr);
     return r->message_id != NULL ? LW_OK
         : lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message-id: out of memory");
 }
@@ -169,6 +173,8 @@ lw_render_composed(lw_rendering *r, lw_error *err)
     if (r->message->n_changes > 0)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "header %s: there is no ready message to "
                        "change it in", r->message->changes[0].name);
+    if (r->message->resending != NULL)
+        return lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE, "resent: there is no ready message to send on");
     if (r->message_id == NULL && (rc = make_message_id(r, err)) < 0)
         return rc;
     put_headers(r, &r->literal);

@@ -35,7 +35,7 @@ lists_need_it(const lw_message *m, lw_error *why)
         const lw_mailboxes *list;
     } lists[] = { { "from", &m->from }, { "to", &m->to }, { "cc", &m->cc }, { "bcc", &m->bcc },
                   { "reply-to", &m->reply_to }, { "envelope-to", &m->envelope_to } };
-    const char *addr;
+    const char *addr, *field;
 
     for (size_t i = 0; i < LW_COUNT(lists); i++)
         if ((addr = first_utf8(lists[i].list)) != NULL)
@@ -43,6 +43,11 @@ lists_need_it(const lw_message *m, lw_error *why)
     for (size_t i = 0; i < m->n_customs; i++)
         if ((addr = first_utf8(&m->customs[i].list)) != NULL)
             return tell(why, m->customs[i].name, addr);
+    for (size_t i = 0; i < m->n_changes; i++)
+        if ((addr = first_utf8(&m->changes[i].list)) != NULL)
+            return tell(why, m->changes[i].name, addr);
+    if (m->resending != NULL && (addr = lw_resending_utf8(m->resending, &field)) != NULL)
+        return tell(why, field, addr);
     return false;
 }
 

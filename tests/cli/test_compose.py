@@ -223,6 +223,62 @@ class Message(Case):
         self.assertEqual(octets, b'From: a@b.de\r\nSubject: =?UTF-8?Q?Ne=C3=BC?=\r\n'
                                  b'To: bob@example.org\r\n\r\nbody\r\n')
 
+    def test_ready_message_sent_on(self):
+        hello = (b'From: John Doe <jdoe@machine.example>\r\nTo: Mary Smith <mary@example.net>\r\n'
+                 b'Subject: Saying Hello\r\nBcc: secret@example.net\r\n'
+                 b'Date: Fri, 21 Nov 1997 09:55:06 -0600\r\n'
+                 b'Message-ID: <1234@local.machine.example>\r\n\r\nHello, \xc3\xbc.\r\n')
+        path, again = self.file('hello.eml', hello), self.file('again.eml', b'')
+        with Sink() as sink:
+            ran = run('send', '--via', sink.url, '--message', path, '--resent-from',
+                      'Mary Smith <mary@example.net>', 'Jane Brown <j-brown@other.example>',
+                      '--cc', 'carl@example.org', '--cc', 'cora@example.org', '--bcc', 'dora@example.org')
+            self.assertEqual(ran.code, 0, ran)
+            envelope, octets = sink.one()
+            with open(again, 'wb') as f:
+                f.write(octets)
+            self.assertEqual(envelope['from'], 'mary@example.net')
+            self.assertEqual([r['address'] for r in envelope['recipients']],
+                             ['j-brown@other.example', 'carl@example.org', 'cora@example.org',
+                              'dora@example.org'])
+            block, rest = octets.split(b'From: John Doe', 1)
+            self.assertEqual(b'From: John Doe' + rest, hello.replace(b'Bcc: secret@example.net\r\n', b''))
+            self.assertEqual([line.split(b':')[0] for line in block.splitlines()],
+                             [b'Resent-From', b'Resent-To', b'Resent-Cc', b'Resent-Date',
+                              b'Resent-Message-ID'])
+            message = parse(octets)
+            self.assertEqual(message['resent-from'], 'Mary Smith <mary@example.net>')
+            self.assertEqual(message['resent-to'], 'Jane Brown <j-brown@other.example>')
+            self.assertEqual(message['resent-cc'], 'carl@example.org, cora@example.org')
+            self.assertTrue(message['resent-message-id'].endswith('@example.net>'))
+            # once more: a block of its own, before the other
+            ran = run('send', '--via', sink.url, '--message', again, '--resent-from', 'x@example.org, y@example.org',
+                      '--resent-sender', 'clerk@example.org', 'z@example.org')
+            self.assertEqual(ran.code, 0, ran)
+            envelope, twice = sink.messages()[1]
+            self.assertEqual(envelope['from'], 'clerk@example.org')
+            self.assertTrue(twice.endswith(octets))
+            self.assertEqual(parse(twice).get_all('resent-from'),
+                             ['x@example.org, y@example.org', 'Mary Smith <mary@example.net>'])
+            self.assertEqual(parse(twice)['resent-sender'], 'clerk@example.org')
+
+    def test_mistakes_sending_on(self):
+        path = self.file('m.eml', 'From: a@b.de\nTo: c@d.de\n\nx\n')
+        for args, code, why in [
+                (['--resent-from', 'a@b.de', '--message', path], 64,
+                 'send: --resent-from: to whom shall it be sent on? Name somebody, as in letterwing send ... '
+                 'jane@example.org'),
+                (['--resent-from', 'a@b.de', 'c@d.de'], 64,
+                 'send: --resent-from sends a ready message on: name it with --message'),
+                (['--resent-sender', 'a@b.de', '--message', path, 'c@d.de'], 64,
+                 'send: --resent-sender goes with --resent-from'),
+                (['--resent-from', 'a@b.de, e@f.de', '--message', path, 'c@d.de'], 65,
+                 'resent-from: more than one sends it on, so resent-sender has to name who does it'),
+                (['--resent-from', 'a', '--message', path, 'c@d.de'], 65,
+                 'resent-from: member 1 "a" at column 1: there is no @ and no domain in it')]:
+            with self.subTest(args):
+                self.assert_fails(run('send', '--via', 'plain://127.0.0.1:1', *args), code, why)
+
     def test_mistakes(self):
         for args, words in [
                 (['--priority', 'urgent'], ['--priority "urgent" is not high, normal or low']),

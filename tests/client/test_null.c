@@ -315,6 +315,8 @@ test_message__null_for_its_values_is_a_wrong_call(void **state)
     USAGE(lw_message_raw_memory(m, NULL, 1));
     RUN(lw_message_raw_fd(m, -1));
     USAGE(lw_message_raw_header(m, NULL, NULL));
+    USAGE(lw_message_resent(m, NULL));
+    USAGE(lw_message_resent(m, &(lw_resent){ .to = "a@b.test" }));
     IS(LW_OK, lw_message_dkim(m, NULL));
     IS(LW_OK, lw_message_secure(m, NULL));
     USAGE(lw_message_write(m, NULL, NULL, NULL));
@@ -367,6 +369,7 @@ test_message__null_message_is_one_that_could_not_be_made(void **state)
     IS(LW_ENOMEM, lw_message_raw_memory(NULL, "a", 1));
     FAILS(lw_message_raw_fd(NULL, 0));
     IS(LW_ENOMEM, lw_message_raw_header(NULL, "a", "a"));
+    IS(LW_ENOMEM, lw_message_resent(NULL, NULL));
     IS(LW_ENOMEM, lw_message_dkim(NULL, NULL));
     IS(LW_ENOMEM, lw_message_secure(NULL, NULL));
     IS(LW_ENOMEM, lw_message_write(NULL, NULL, NULL, NULL));
