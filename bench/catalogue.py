@@ -21,6 +21,7 @@ class Runner:
     share: float = 1                # of the load's messages: the slow send fewer, the fast more
     window: int = 1                 # messages in flight: the unit where replies are late
     most: int = 0                   # connections that it is asked for, 0 = any number
+    holds: bool = False             # keeps all its connections open by itself
     stdin: typing.Callable = None   # job -> file for the standard input
     cpu: str = 'own'                # 'whole': it does not tell; its start is in the figure
 
@@ -129,11 +130,11 @@ def attachment(c):
 def connections(c):
     """As many connections as messages, all open at once."""
     return [
-        Runner('lw_pool', 'ours', c.pool_holding()),
+        Runner('lw_pool', 'ours', c.pool_holding(), holds=True),
         Runner('libcurl multi', 'peer', c.libcurl_multi()),
         Runner('libESMTP, a thread each', 'peer', c.libesmtp(), peer='quick',
                most=1000),
-        Runner('smtp-source', 'peer', c.smtp_source()),
+        Runner('smtp-source', 'peer', c.smtp_source(), most=1000),
         Runner('nodemailer pooled', 'peer', c.nodemailer('raw')),
     ]
 

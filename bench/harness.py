@@ -104,9 +104,9 @@ class Data:
 class NullPeer:
     """bench/nullpeer.c as a process; ends with the block that it is used in."""
 
-    def __init__(self, build, data, *options, cpu=None):
+    def __init__(self, build, data, *options, cpu=None, name='nullpeer'):
         self.stats = '%s/counters.%d.%d' % (data.folder, os.getpid(), id(self))
-        command = [program(build, 'nullpeer'), '-s', self.stats, *options]
+        command = [program(build, name), '-s', self.stats, *options]
         if '-t' in options or '-S' in options:
             command += ['-c', data.cert, '-k', data.key]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -22,6 +22,11 @@ class Metric:
     x: float = None         # its place on the x axis, where the figures of a row are a curve
 
 
+def late_shown(sample, what, times=1):
+    shown = sample.get(ways.LATE_SHOWN_MS)
+    return shown and shown[what] * times
+
+
 COLD = [Metric('wall_ms', 'wall, ms', 2, False, lambda s: s['wall'] * 1e3),
         Metric('best_ms', 'at best, ms', 2, False, lambda s: s['wall'] * 1e3, min),
         Metric('cpu_ms', 'CPU, ms', 2, False, lambda s: s['cpu'] * 1e3)]
@@ -34,10 +39,10 @@ ATTACHMENT = [Metric('mb_s', 'MB/s of the file', 0, True, lambda s: 50 * 1.04857
               Metric('cpu_s', 'CPU, s', 3, False, lambda s: s['cpu']),
               Metric('rss_mib', 'peak memory, MiB', 1, False, lambda s: s['rss'] / 1024)]
 LATE = [*[Metric('rate_%d' % ms, 'messages/s, %d ms' % ms, 1, True,
-                 lambda s, ms=ms: s[ms]['rate'], x=ms) for ms in ways.LATE_MS],
-        Metric('waits', 'waits a message', 2, False, lambda s: s[ways.LATE_SHOWN_MS]['waits']),
+                 lambda s, ms=ms: s[ms]['rate'] if ms in s else None, x=ms) for ms in ways.LATE_MS],
+        Metric('waits', 'waits a message', 2, False, lambda s: late_shown(s, 'waits')),
         Metric('cpu_us', 'CPU a message, us', 1, False,
-               lambda s: s[ways.LATE_SHOWN_MS]['cpu'] * 1e6)]
+               lambda s: late_shown(s, 'cpu', 1e6))]
 LATE_COLD = [Metric('waits', 'waits, whole session', 1, False,
                     lambda s: s['wall'] * 1e3 / ways.LATE_SHOWN_MS),
              Metric('cpu_ms', 'CPU, ms', 2, False, lambda s: s['cpu'] * 1e3)]
@@ -97,9 +102,13 @@ def all_loads():
         Load('session', 'One connection, messages of 4 KiB',
              'Client and peer on one processor, so that a wait costs a switch and no more.',
              SESSION, 'session', ways.interleaved, count=5000, same_cpu=True),
+        Load('session-engine', 'The same against our own server engine',
+             'A second opinion: the peer parses all, and believes everybody.', SESSION, 'session',
+             ways.second_opinion(ways.our_engine), count=5000, reps=3,
+             only=lambda r: r.kind != 'peer' or r.name in ('smtp-source', 'libcurl easy')),
         Load('session-sink', "The same against Postfix's smtp-sink",
-             'A second opinion: smtp-sink has no CHUNKING.', SESSION[:2], 'session',
-             ways.second_opinion, count=5000, reps=3,
+             'Another: smtp-sink has no CHUNKING.', SESSION[:2], 'session',
+             ways.second_opinion(ways.smtp_sink), count=5000, reps=3,
              only=lambda r: r.name in ('limit: lock step', 'limit: DATA, 2 waits',
                                        'limit: DATA, 1 wait', 'lw_session_send_raw',
                                        'lw_session_send, composing', 'lw_pool, DATA',
@@ -110,7 +119,7 @@ def all_loads():
              SESSION, 'many', ways.interleaved, count=20000, connections=20, reps=3),
         Load('attachment', 'One message with an attachment of 50 MiB',
              'Composed and encoded by the program; the wall clock of the whole process. msmtp and '
-             'smtp-source do not compose.', ATTACHMENT, 'attachment', ways.interleaved, reps=5),
+             'smtp-source do not compose.', ATTACHMENT, 'attachment', ways.interleaved, reps=3),
         Load('attachment-tls', 'The same over TLS 1.3', '', ATTACHMENT, 'attachment',
              ways.interleaved, tls=True, reps=3, only=lambda r: not r.name.startswith(slow)),
         Load('memory', 'Peak memory by size of the attachment', 'MiB, one run each.', MEMORY,
@@ -118,12 +127,12 @@ def all_loads():
              only=lambda r: r.kind == 'ours' or r.name in ('nodemailer', 'curl -F'),
              x_title='attachment, MiB', y_title='peak memory, MiB'),
         Load('connections', 'Peak memory by connections open at once',
-             'MiB of the whole process, one run each; the null peer counts what is open. Empty: '
-             'not so many at once.', CONNECTIONS, 'connections', ways.memory_by_connections,
+             'MiB of the whole process, one run each, against a peer that greets nobody before all are '
+             'open. Empty: not tried, or not so many at once.', CONNECTIONS, 'connections', ways.memory_by_connections,
              ratio_of='rss_1000', x_title='connections', y_title='peak memory, MiB'),
         Load('late', 'One connection, every reply late',
              'Messages a second by the delay, from the time of many messages less that of few. '
-             'Waits and CPU at %d ms.' % ways.LATE_SHOWN_MS, LATE, 'session', ways.late,
+             'Waits and CPU at %d ms.' % ways.LATE_SHOWN_MS, LATE, 'session', ways.late, reps=3,
              ratio_of='rate_%d' % ways.LATE_SHOWN_MS, x_title='each reply late by, ms',
              y_title='messages/s'),
         Load('late-cold', 'One process, one message, every reply %d ms late' % ways.LATE_SHOWN_MS,
@@ -145,10 +154,10 @@ def summarise(load, samples):
     errors = [s['error'] for s in samples if 'error' in s]
     if errors:
         return {'error': errors[0]}
-    values = {m.key: [m.of(s) for s in samples] for m in load.metrics}
-    return {'median': {m.key: None if None in values[m.key] else m.middle(values[m.key])
+    values = {m.key: [x for x in map(m.of, samples) if x is not None] for m in load.metrics}
+    return {'median': {m.key: m.middle(values[m.key]) if values[m.key] else None
                        for m in load.metrics},
-            'all': {key: [x if x is None else round(x, 4) for x in v] for key, v in values.items()}}
+            'all': {key: [round(x, 4) for x in v] for key, v in values.items()}}
 
 
 def find_runners(bench, load):

@@ -2,11 +2,12 @@
 /*
  * nullpeer.c - an SMTP server that is never the bottleneck
  *
- *     nullpeer [-s FILE] [-d MS] [-q] [-x LETTERS] [-t | -S] [-c CERT -k KEY]
+ *     nullpeer [-s FILE] [-d MS] [-o N] [-q] [-x LETTERS] [-t | -S] [-c CERT -k KEY]
  *
  *     -s FILE     live counters: unsigned 64-bit numbers in the order of struct counters
  *     -d MS       each reply leaves MS after the octets that caused it; octets go on being
  *                 read meanwhile: a long way, not a slow machine.  Handshakes are not late.
+ *     -o N        greet nobody before N connections are open
  *     -q          acknowledge at once (TCP_QUICKACK): takes the delayed acknowledgement away
  *                 from a client that leaves Nagle's algorithm on and writes in two pieces
  *     -x LETTERS  do not offer: P PIPELINING, C CHUNKING, 8 8BITMIME, U SMTPUTF8, Z SIZE,
@@ -43,7 +44,8 @@ typedef struct conn {
     bool is_closed; /* freed when no late reply is left */
     bool is_shaken; /* the handshake is done */
     bool waits_for_room; /* EPOLLOUT is asked for */
-    unsigned n_late;
+    unsigned n_late; /* replies on their way, and the greeting that is held back */
+    struct conn *next_held;
     char *pending; /* what the socket did not take */
     size_t pending_len;
 } conn;
@@ -65,7 +67,8 @@ typedef struct peer {
     offer offer;
     SSL_CTX *tls;
     counters *seen;
-    uint64_t n_open;
+    uint64_t n_open, greets_at;
+    conn *held; /* not greeted before greets_at are open */
     late *first, **end;
 } peer;
 
@@ -327,6 +330,27 @@ read_plain(peer *p, conn *c, char *buf)
 }
 
 static void
+hold_greeting(peer *p, conn *c)
+{
+    c->n_late++;
+    c->next_held = p->held;
+    p->held = c;
+}
+
+static void
+greet_held(peer *p)
+{
+    conn *c;
+
+    while ((c = p->held) != NULL) {
+        p->held = c->next_held;
+        c->n_late--;
+        if (c->is_closed || !reply(p, c))
+            close_conn(p, c);
+    }
+}
+
+static void
 accept_all(peer *p)
 {
     int fd, on = 1;
@@ -346,8 +370,14 @@ accept_all(peer *p)
             begin_tls(p, c);
         else
             dialogue_greet(&c->talk);
-        if (!reply(p, c))
+        if (p->n_open < p->greets_at)
+            hold_greeting(p, c);
+        else if (!reply(p, c))
             close_conn(p, c);
+    }
+    if (p->n_open >= p->greets_at) {
+        p->greets_at = 0;
+        greet_held(p);
     }
 }
 
@@ -448,13 +478,16 @@ parse(peer *p, int argc, char **argv)
     const char *cert = NULL, *key = NULL, *path = NULL;
     int option;
 
-    while ((option = getopt(argc, argv, "s:d:qx:tSc:k:")) != -1) {
+    while ((option = getopt(argc, argv, "s:d:o:qx:tSc:k:")) != -1) {
         switch (option) {
         case 's':
             path = optarg;
             break;
         case 'd':
             p->delay_ns = strtoull(optarg, NULL, 10) * 1000000u;
+            break;
+        case 'o':
+            p->greets_at = strtoull(optarg, NULL, 10);
             break;
         case 'q':
             p->is_quick = true;

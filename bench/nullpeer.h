@@ -2,7 +2,8 @@
 /*
  * nullpeer.h - the null peer's half of the dialogue, without any I/O
  *
- * It believes everything, keeps nothing and counts: octets in, replies out.
+ * It believes everything, keeps nothing and counts: octets in, replies out.  There are two:
+ * nullpeer_dialogue.c knows hardly anything, nullpeer_engine.c is our server engine.
  */
 #ifndef LW_BENCH_NULLPEER_H
 #define LW_BENCH_NULLPEER_H
@@ -37,6 +38,7 @@ typedef struct dialogue {
     char line
         [LINE_MAX_BYTES]; /* an unfinished command */
     size_t line_len;
+    struct lw_smtp_server *engine; /* of nullpeer_engine.c, which needs none of at..line */
     char *out; /* replies to be sent; the caller sets out_len to 0 */
     size_t out_len, out_size;
 } dialogue;

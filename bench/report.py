@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Tables, ratios, and where a peer is better: all from the results of one run."""
+import json
 import os
 import platform
 import re
@@ -7,6 +8,7 @@ import subprocess
 
 import aims
 import harness
+import plot
 from aims import best, factor
 from tools import NODEMAILER
 
@@ -129,12 +131,15 @@ def heading(results):
                 ', before all other programs (SCHED_FIFO)' if results['realtime'] else ''))
 
 
-def markdown(results):
+def markdown(results, plots=''):
+    """The report; its plots lie in the folder `plots`."""
     lines = [heading(results), '']
     for load in results['loads']:
         lines += ['### ' + load['title'], '']
         if load['about']:
             lines += [load['about'], '']
+        if plot.draw(load):
+            lines += ['![%s](%s%s.svg)' % (load['title'], plots, load['key']), '']
         lines += table(load)
     lines += ['### Aims', '', *aims.table(results), '', '### Where a peer is better', '']
     lines += list(where_peers_win(results)) or ['Nowhere in this run.']
@@ -143,12 +148,33 @@ def markdown(results):
     return '\n'.join(lines) + '\n'
 
 
-def write_into(path, text):
-    """Replace what stands between the two marks of a document."""
+def write_plots(results, folder):
+    """One file for each load; those of an earlier run go."""
+    os.makedirs(folder, exist_ok=True)
+    for name in os.listdir(folder):
+        if name.endswith('.svg'):
+            os.unlink(os.path.join(folder, name))
+    for load in results['loads']:
+        svg = plot.draw(load)
+        if svg:
+            harness.write('%s/%s.svg' % (folder, load['key']), svg)
+
+
+def write_results(folder, results):
+    os.makedirs(folder, exist_ok=True)
+    text = markdown(results)
+    harness.write(folder + '/results.json', json.dumps(results, indent=1))
+    harness.write(folder + '/results.md', text)
+    write_plots(results, folder)
+    return text
+
+
+def write_docs(results):
+    """Replace what stands between the two marks of docs/performance.md, and its plots."""
+    path = harness.TOP + '/docs/performance.md'
     with open(path, encoding='utf-8') as f:
-        old = f.read()
-    head, rest = old.split(BEGIN, 1)
+        head, rest = f.read().split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
-    with open(path, 'w', encoding='utf-8') as f:
-        f.write('%s%s\n\n%s\n%s%s' % (head, BEGIN, text, END, tail))
-    return os.path.relpath(path, harness.TOP)
+    text = markdown(results, 'performance/')
+    harness.write(path, '%s%s\n\n%s\n%s%s' % (head, BEGIN, text, END, tail))
+    write_plots(results, harness.TOP + '/docs/performance')

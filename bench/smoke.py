@@ -4,13 +4,18 @@ that are counted right
 
 No time is looked at: this only holds that the bench measures what it says it measures.
 """
+import math
 import os
 import socket
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
+import aims
 import harness
+import plot
+import report
 import tools
 
 BUILD = os.path.abspath(sys.argv.pop(1))
@@ -31,11 +36,11 @@ class Smoke:
     def tearDownClass(cls):
         cls.scratch.cleanup()
 
-    def run_against(self, program, arguments, n, *options):
+    def run_against(self, program, arguments, n, *options, peer_name='nullpeer'):
         """What the null peer saw of a program; {port} in an argument is replaced."""
         if isinstance(program, str):
             program = [harness.program(BUILD, program)]
-        with harness.NullPeer(BUILD, self.data, *options) as peer:
+        with harness.NullPeer(BUILD, self.data, *options, name=peer_name) as peer:
             command = program + [a.replace('{port}', str(peer.port)) for a in arguments]
             took = harness.measure(BUILD, command, peer, n, limit_s=60)
         self.assertNotIn('error', took)
@@ -121,6 +126,25 @@ class Ours(Smoke, unittest.TestCase):
         took = self.check_many('session', ['smtp://127.0.0.1:{port}?tls=none', str(N), 'raw',
                                            self.data.message(4096)], '-x', 'PC8UZN')
         self.assertEqual(took['turns'], 3 + 4 * N)
+
+    def test_engine_peer__counts_as_the_bare_one(self):
+        for mode, turns in (('lock', 4 * N), ('data2', 2 * N), ('data', N + 1), ('bdat', N)):
+            with self.subTest(mode):
+                took = self.run_against('limit', ['-p', '{port}', '-m', mode, '-n', str(N),
+                                                  self.data.message(4096)], N,
+                                        peer_name='nullpeer_engine')
+                self.assertEqual((took['turns'], took['body_bytes']), (3 + turns, N * 4096))
+
+    def test_engine_peer__many_in_flight_and_tls(self):
+        took = self.run_against('limit', ['-p', '{port}', '-m', 'bdat', '-n', '1000', '-w', '64',
+                                          '-c', '7', '-T', self.data.message(4096)], 1000, '-t',
+                                peer_name='nullpeer_engine')
+        self.assertEqual((took['sessions'], took['body_bytes']), (7, 1000 * 4096))
+
+    def test_null_peer__greets_when_all_are_open(self):
+        took = self.run_against('limit', ['-p', '{port}', '-n', '50', '-c', '7',
+                                          self.data.message(4096)], 50, '-o', '7')
+        self.assertEqual((took['sessions'], took['most_open']), (7, 7))
 
     def test_null_peer__late_replies_come_all(self):
         took = self.check_many('limit', ['-p', '{port}', '-m', 'lock', '-n', str(N),
@@ -219,6 +243,54 @@ class Scripts(Smoke, unittest.TestCase):
 
     def test_nodemailer(self):
         self.check_script(tools.Tools(BUILD).nodemailer(), ('raw', 'compose'), '-t')
+
+
+class Report(unittest.TestCase):
+    """Tables, aims and plots say what the figures say; the figures here are made up."""
+
+    @staticmethod
+    def load(**figures):
+        """One load with a rate, by name and kind: ours, limit, peer."""
+        return {'key': 'session', 'title': 'A & B', 'about': '', 'ratio_of': 'rate', 'x_title': '',
+                'y_title': 'rate', 'metrics': [{'key': 'rate', 'title': 'messages/s', 'digits': 0,
+                                                'more_is_better': True, 'x': None}],
+                'rows': [{'name': name, 'kind': kind, 'note': '', 'median': {'rate': rate}}
+                         for name, (kind, rate) in figures.items()]}
+
+    def test_report__ratio_and_where_a_peer_is_better(self):
+        load = self.load(mine=('ours', 200), slow=('peer', 50), quick=('peer', 400))
+        lines = report.table(load)
+        self.assertIn('| slow | 50 | 4.00 |', lines)
+        self.assertIn('| quick | 400 | 0.50 |', lines)
+        self.assertEqual(list(report.where_peers_win({'loads': [load]})),
+                         ['- A & B, messages/s: quick has 400, we have 200.'])
+
+    def test_aims__reached_and_not(self):
+        for rate, word in ((400, 'yes'), (399, '**no**')):
+            load = self.load(mine=('ours', rate), libcurl=('peer', 10))
+            rows = [line for line in aims.table({'loads': [load]}) if '| libcurl |' in line]
+            self.assertEqual(len(rows), 1)
+            self.assertTrue(rows[0].endswith('| %s |' % word), rows)
+
+    def test_plot__bars_grow_with_the_ratio(self):
+        svg = plot.draw(self.load(mine=('ours', 100), half=('peer', 50), tenth=('peer', 10)))
+        root = xml.etree.ElementTree.fromstring(svg)
+        bars = [float(e.get('width')) for e in root.iter('{http://www.w3.org/2000/svg}rect')
+                if e.get('width') != '100%']
+        self.assertEqual(len(bars), 3)
+        # both axes are logarithmic, and a bar has its rounding
+        self.assertAlmostEqual(bars[2] / bars[1], math.log(10) / math.log(2), places=2)
+
+    def test_plot__curve_without_a_figure_is_shorter(self):
+        load = self.load(mine=('ours', 0), other=('peer', 0))
+        load.update(x_title='x', metrics=[
+            {'key': str(x), 'title': '', 'digits': 0, 'more_is_better': False, 'x': x}
+            for x in (1, 10, 100)], ratio_of='1')
+        load['rows'][0]['median'] = {'1': 5, '10': 6, '100': 7}
+        load['rows'][1]['median'] = {'1': 5, '10': 6, '100': None}
+        root = xml.etree.ElementTree.fromstring(plot.draw(load))
+        dots = list(root.iter('{http://www.w3.org/2000/svg}circle'))
+        self.assertEqual(len(dots), 5)
 
 
 def why_skipped(whose):

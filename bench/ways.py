@@ -10,6 +10,7 @@ from commands import Job
 from harness import CLIENT_CPU, PEER_CPU
 
 LATE_MS = (1, 10, 50, 200)
+SHORT_MS = 10           # up to here programs compute as long as they wait
 LATE_SHOWN_MS = 50
 MEMORY_MIB = (1, 50, 500)
 CONNECTIONS = (1, 10, 100, 1000, 10000)
@@ -26,11 +27,11 @@ def null_peer(bench, load, runner, cpu=None, *more):
     return harness.NullPeer(bench.build, bench.data, *peer_options(load, runner), *more, cpu=cpu)
 
 
-def run_once(bench, load, runner, peer, job, cpu=CLIENT_CPU):
+def run_once(bench, load, runner, peer, job, cpu=CLIENT_CPU, limit_s=120):
     job.port, job.tls, job.size = peer.port, load.tls, load.size
     stdin = runner.stdin(job) if runner.stdin else '/dev/null'
     return harness.measure(bench.build, runner.command(job), peer, job.count, cpu, stdin,
-                           limit_s=120)
+                           limit_s=limit_s)
 
 
 def has_failed(samples):
@@ -57,15 +58,25 @@ def interleaved(bench, load, runners):
     return samples
 
 
-def second_opinion(bench, load, runners):
-    """The same against Postfix's smtp-sink, which cannot tell how much arrived."""
-    samples = {runner.name: [] for runner in runners}
-    with harness.SmtpSink(bench.tools.postfix('smtp-sink'), cpu=CLIENT_CPU) as peer:
-        for _ in range(bench.reps(load)):
-            for runner in runners:
-                took = run_once(bench, load, runner, peer, Job(0, bench.count(load, runner)))
-                samples[runner.name].append(took)
-    return samples
+def second_opinion(open_peer):
+    """The same against another peer, which open_peer(bench) makes."""
+    def way(bench, load, runners):
+        samples = {runner.name: [] for runner in runners}
+        with open_peer(bench) as peer:
+            for _ in range(bench.reps(load)):
+                for runner in runners:
+                    samples[runner.name].append(run_once(
+                        bench, load, runner, peer, Job(0, bench.count(load, runner))))
+        return samples
+    return way
+
+
+def smtp_sink(bench):
+    return harness.SmtpSink(bench.tools.postfix('smtp-sink'), cpu=CLIENT_CPU)
+
+
+def our_engine(bench):
+    return harness.NullPeer(bench.build, bench.data, cpu=CLIENT_CPU, name='nullpeer_engine')
 
 
 # ---- late replies ----------------------------------------------------------------------------
@@ -79,19 +90,21 @@ def late_counts(ms, window):
 
 def late(bench, load, runners):
     """From two counts the waits of one message.  Where a wait is long nothing computes, so that
-    all run at once; where it is short, one after the other."""
+    all run at once, and once; where it is short, one after the other, and again."""
     def one(runner, ms, count):
         with null_peer(bench, load, runner, None, '-d', str(ms)) as peer:
             return run_once(bench, load, runner, peer, Job(0, count), cpu=None)
 
-    samples = {runner.name: [{}] for runner in runners}
-    for ms in LATE_MS:
-        calls = [lambda r=r, n=n: one(r, ms, n)
-                 for r in runners for n in reversed(late_counts(ms, r.window))]
-        taken = harness.in_parallel(calls, 1 if ms < 10 else 3 if ms < 50 else 12)
-        for i, runner in enumerate(runners):
-            many, few = taken[2 * i], taken[2 * i + 1]
-            keep_difference(samples[runner.name][0], ms, few, many)
+    samples = {runner.name: [{} for _ in range(bench.reps(load))] for runner in runners}
+    for rep in range(bench.reps(load)):
+        for ms in LATE_MS:
+            if rep > 0 and ms > SHORT_MS:
+                continue
+            calls = [lambda r=r, n=n: one(r, ms, n)
+                     for r in runners for n in late_counts(ms, r.window)]
+            taken = harness.in_parallel(calls, 1 if ms < SHORT_MS else 3 if ms == SHORT_MS else 12)
+            for i, runner in enumerate(runners):
+                keep_difference(samples[runner.name][rep], ms, *taken[2 * i:2 * i + 2])
     return samples
 
 
@@ -100,9 +113,11 @@ def keep_difference(sample, ms, few, many):
         if 'error' in took:
             sample['error'] = took['error']
             return
-    n = many['messages'] - few['messages']
-    sample[ms] = {'rate': n / (many['seconds'] - few['seconds']),
-                  'waits': (many['seconds'] - few['seconds']) * 1e3 / ms / n,
+    n, seconds = many['messages'] - few['messages'], many['seconds'] - few['seconds']
+    if seconds <= 0:
+        sample['error'] = 'the machine was too busy to tell'
+        return
+    sample[ms] = {'rate': n / seconds, 'waits': seconds * 1e3 / ms / n,
                   'cpu': (many['own_cpu'] - few['own_cpu']) / n}
 
 
@@ -131,21 +146,25 @@ def memory_by_attachment(bench, load, runners):
 
 
 def memory_by_connections(bench, load, runners):
-    """A new peer each time, whose replies are late, so that it can tell whether all were open at
-    once; else there is no figure."""
+    """A new peer each time.  It greets nobody before all are open, but for who keeps them open by
+    itself: our pool opens a second connection when the first one has proven the server."""
+    def one(runner, n):
+        held = () if runner.holds else ('-o', str(n))
+        with null_peer(bench, load, runner, PEER_CPU, *held) as peer:
+            took = run_once(bench, load, runner, peer, Job(0, n, connections=n), limit_s=40)
+        if 'error' not in took and took['most_open'] != n:
+            took['error'] = '%d were open at once' % took['most_open']
+        return took
+
     samples = {runner.name: [{}] for runner in runners}
-    for n in CONNECTIONS:
-        for runner in runners:
-            sample = samples[runner.name][0]
-            if n > bench.connections_at_most or has_failed([sample]) or n > (runner.most or n):
-                continue
-            with null_peer(bench, load, runner, PEER_CPU, '-d', '%d' % (50 + n // 5)) as peer:
-                took = run_once(bench, load, runner, peer, Job(0, n, connections=n))
-                if 'error' not in took and took['most_open'] == n:
-                    sample[n] = took['rss'] / 1024
-                elif n == CONNECTIONS[0]:
-                    sample['error'] = took.get('error', 'no connection')
-                else:
-                    harness.say('  %s, %d connections: %s' % (
-                        runner.name, n, took.get('error') or '%d at once' % took['most_open']))
+    for runner in runners:
+        sample = samples[runner.name][0]
+        for n in CONNECTIONS:
+            if n > min(bench.connections_at_most, runner.most or n):
+                break
+            took = one(runner, n)
+            if 'error' in took:
+                harness.say('  %s, %d connections: %s' % (runner.name, n, took['error']))
+                break
+            sample[n] = took['rss'] / 1024
     return samples
