@@ -54,10 +54,29 @@ needs_no_password(const cli_connection *c)
     return c->cert != NULL || (c->auth != NULL && cli_is(c->auth, strlen(c->auth), "EXTERNAL"));
 }
 
+/* Who logs in, for people: --user, or what stands before the password in the URL, and the host. */
+static void
+login_name(const cli_connection *c, const char *url, char *out, size_t cap)
+{
+    const char *start, *end, *at;
+
+    if (c->user != NULL) {
+        snprintf(out, cap, "%s", c->user);
+        return;
+    }
+    start = strstr(url, "://") + 3;
+    end = start + strcspn(start, "/?#");
+    for (at = end; *at != '@'; at--)
+        ;
+    snprintf(out, cap, "%.*s@%.*s", (int) strcspn(start, ":@"), start,
+             (int) (end - at - 1), at + 1);
+}
+
 static int
 get_password(cli_connection *c, const char *url)
 {
     bool url_password, url_user = cli_url_has_user(url, &url_password);
+    char name[320];
 
     if (c->password_from != NULL) {
         if (c->user == NULL && !url_user)
@@ -70,10 +89,10 @@ get_password(cli_connection *c, const char *url)
         return CLI_GO_ON;
     if (url_password)
         return CLI_GO_ON; /* --user overrides the name only */
+    login_name(c, url, name, sizeof name);
     if (c->is_unattended)
-        return cli_error(EX_CONFIG, "no password for %s: add password-from",
-                         c->user != NULL ? c->user : "the URL's user");
-    return cli_ask_password(c->user != NULL ? c->user : "the URL's user", &c->password);
+        return cli_error(EX_CONFIG, "no password for %s: add password-from", name);
+    return cli_ask_password(name, &c->password);
 }
 
 /* Files are read when TLS begins; that one is missing should be known before. */

@@ -80,7 +80,8 @@ static const cli_page sign_page = {
     "Signs a message and prints it with its DKIM-Signature fields in front, line ends\n"
     "as CRLF: as it was signed, and as it must be sent.",
     sign_options,
-    "  letterwing dkim sign --dkim example.com:mail2026:key.pem mail.eml >signed.eml\n"
+    "  letterwing dkim sign --dkim example.com:mail2026:mail2026.pem \\\n"
+    "      mail.eml >signed.eml\n"
     "  letterwing dkim sign --dkim example.com:rsa:rsa.pem \\\n"
     "      --dkim example.com:ed:ed.pem --expires 1209600 - <mail.eml\n"
 };

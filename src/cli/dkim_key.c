@@ -29,7 +29,7 @@ cli_key_name_parse(cli_key_name *k, const char *command, const char *spec, bool 
     *k = (cli_key_name){ .file = spec };
     if (second == NULL && needs_domain)
         return cli_error(EX_USAGE, "%s: \"%s\" is not DOMAIN:SELECTOR:KEYFILE, as in "
-                                   "example.com:mail2026:key.pem", command, spec);
+                                   "example.com:mail2026:mail2026.pem", command, spec);
     if (second == NULL)
         return CLI_GO_ON;
     k->domain = first(spec, (size_t) (colon - spec));
@@ -124,8 +124,8 @@ static const cli_page record_page = {
     "Prints what DNS must say at SELECTOR._domainkey.DOMAIN, as a TXT record, so\n"
     "that signatures made with the key verify. KEYFILE is PEM, private or public.",
     record_options,
-    "  letterwing dkim record key.pem\n"
-    "  letterwing dkim record --zone example.com:mail2026:key.pem\n"
+    "  letterwing dkim record mail2026.pem\n"
+    "  letterwing dkim record --zone example.com:mail2026:mail2026.pem\n"
 };
 
 static void

@@ -33,7 +33,7 @@ static const cli_page page = {
     "others are not, in the words of RFC 8601. DNS is not asked: give the records.\n"
     "Exit codes: 0 one is good, 65 none is, 75 none is, but one lacks its record.",
     options,
-    "  letterwing dkim verify --key example.com:mail2026:key.pem signed.eml\n"
+    "  letterwing dkim verify --key example.com:mail2026:mail2026.pem signed.eml\n"
     "  letterwing dkim verify --json signed.eml \\\n"
     "      --record \"$(dig +short TXT mail2026._domainkey.example.com)\"\n"
 };

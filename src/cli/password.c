@@ -233,9 +233,9 @@ cli_ask_password(const char *user, char **out)
     }
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t) ECHO;
-    dprintf(fd, "Password of %s: ", user);
     catch_prompt_signals(fd, &before, old);
-    tcsetattr(fd, TCSAFLUSH, &quiet);
+    tcsetattr(fd, TCSAFLUSH, &quiet); /* before the prompt: what answers it must not be dropped */
+    dprintf(fd, "Password of %s: ", user);
     is_good = first_line(fd, out);
     tcsetattr(fd, TCSAFLUSH, &before);
     release_prompt_signals(old);
