@@ -40,6 +40,7 @@ static const char head[] =
     ".d{min-width:9rem}.wide{overflow-x:auto}svg{width:100%;height:auto;display:block}"
     "svg text{fill:var(--dim);font:12px system-ui,sans-serif}\n"
     "@media(max-width:40rem){svg text{font-size:24px}}\n"
+    "svg.mix{height:.45rem;margin-top:.2rem}\n"
     ".ok{color:var(--ok)}.no{color:var(--no)}.wait{color:var(--wait)}.un{color:var(--un)}\n"
     "</style>\n";
 
@@ -172,7 +173,8 @@ add_rate(lw_buf *b, const lw_tally *t)
             most = t->accepted[i] + t->failed[i];
     if (most == 0)
         return;
-    lw_buf_add_str(b, "<h2>Rate over time</h2>\n");
+    lw_buf_add_fmt(b, "<h2>Rate over time</h2>\n<p class=\"dim\">at most %.0f a second</p>\n",
+                   (double)most / t->point_s);
     open_svg(b, "messages a second over time");
     for (size_t i = 0; i < t->n_points; i++) {
         double ok = (double)t->accepted[i] / (double)most;
@@ -180,9 +182,9 @@ add_rate(lw_buf *b, const lw_tally *t)
         bar(b, i, n, 0, ok, "ok");
         bar(b, i, n, ok, (double)t->failed[i] / (double)most, "no");
     }
-    lw_buf_add_fmt(b, "<text x=\"44\" y=\"24\">%.0f/s</text><text x=\"42\" y=\"%d\">0</text>"
+    lw_buf_add_fmt(b, "<text x=\"42\" y=\"%d\">0</text>"
                    "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">",
-                   (double)most / t->point_s, HEIGHT + 24, WIDTH - 2, HEIGHT + 24);
+                   HEIGHT + 24, WIDTH - 2, HEIGHT + 24);
     add_seconds(b, (double)n * t->point_s);
     lw_buf_add_str(b, "</text></svg>\n<p class=\"dim\"><span class=\"ok\">\xe2\x96\xa0</span> "
                    "accepted <span class=\"no\">\xe2\x96\xa0</span> not accepted</p>\n");
@@ -239,6 +241,32 @@ cell(lw_buf *b, uint64_t n)
     lw_buf_add_str(b, "</td>");
 }
 
+/* a domain's outcomes as parts of one bar */
+static void
+mix(lw_buf *b, const lw_tally_counts *c)
+{
+    static const struct {
+        lw_outcome outcome;
+        const char *color;
+    } parts[] = { { LW_OUTCOME_ACCEPTED, "ok" }, { LW_OUTCOME_REJECTED, "no" },
+                  { LW_OUTCOME_DEFERRED, "wait" }, { LW_OUTCOME_UNCERTAIN, "un" },
+                  { LW_OUTCOME_UNSENT, "line" } };
+    double all = 0, x = 0;
+
+    for (size_t i = 0; i < LW_COUNT(parts); i++)
+        all += (double)c->n[parts[i].outcome];
+    lw_buf_add_str(b, "<svg class=\"mix\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\">");
+    for (size_t i = 0; i < LW_COUNT(parts) && all > 0; i++) {
+        double w = 100 * (double)c->n[parts[i].outcome] / all;
+
+        if (w > 0)
+            lw_buf_add_fmt(b, "<rect x=\"%.2f\" width=\"%.2f\" height=\"4\" "
+                           "fill=\"var(--%s)\"/>", x, w, parts[i].color);
+        x += w;
+    }
+    lw_buf_add_str(b, "</svg>");
+}
+
 static void
 add_domains(lw_buf *b, const lw_tally *t)
 {
@@ -254,6 +282,7 @@ add_domains(lw_buf *b, const lw_tally *t)
     for (size_t i = 0; i < n; i++) {
         lw_buf_add_str(b, "<tr><td>");
         add_text(b, d[i].name);
+        mix(b, &d[i].counts);
         lw_buf_add_str(b, "</td>");
         cell(b, d[i].counts.n[LW_OUTCOME_ACCEPTED]);
         cell(b, d[i].counts.n[LW_OUTCOME_REJECTED]);

@@ -72,11 +72,15 @@ void cli_rows_close(cli_rows *r);
 typedef struct cli_bulk_files {
     FILE *failures, *report;
     const char *failures_path, *report_path;
+    bool goes_on;          /* there is a journal with rows, and failures of its earlier runs */
     bool has_failed;
 } cli_bulk_files;
 
 /** cli_bulk_files_open - before anything is sent; CLI_GO_ON or EX_CANTCREAT */
 int cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a);
+/** cli_bulk_failures_go_on - once the journal was taken: what earlier runs wrote, as far as this
+ *  one does not tell it again; CLI_GO_ON or an exit code after a sentence */
+int cli_bulk_failures_go_on(cli_bulk_files *f);
 /** cli_bulk_failure - one line of the failures file */
 void cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev);
 void cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *about);
@@ -86,6 +90,12 @@ int cli_bulk_files_close(cli_bulk_files *f, int code);
 int cli_bulk_dry_run(const cli_bulk_args *a, cli_rows *rows, lw_mailing *mailing);
 
 /* ---- the run ------------------------------------------------------------------------------------------ */
+
+/** Answers up to a moment. */
+typedef struct cli_bulk_point {
+    double seconds;
+    uint64_t answers;
+} cli_bulk_point;
 
 /** How a run stands, for those who show it. */
 typedef struct cli_bulk_state {
@@ -98,6 +108,8 @@ typedef struct cli_bulk_state {
     lw_error error;        /* why it ended early; code LW_OK = it did not          */
     double shown_at;       /* seconds; of the last progress line                   */
     bool has_line;         /* a progress line stands on the terminal               */
+    bool in_trouble;       /* nothing can be sent, and that was said               */
+    cli_bulk_point older, newer; /* what the rate is taken from                    */
 } cli_bulk_state;
 
 int cli_bulk_run(const cli_bulk_args *a, cli_rows *rows, lw_mailing *mailing, lw_send_opts *send,
@@ -108,6 +120,10 @@ bool cli_bulk_rate(const char *text, double *per_second);
 /* ---- what is shown --------------------------------------------------------------------------------------- */
 
 void cli_bulk_progress(cli_bulk_state *s, bool is_last);
+/** cli_bulk_say - a line of its own on standard error, below the progress line */
+void cli_bulk_say(cli_bulk_state *s, const char *text);
+/** cli_bulk_trouble - say it when rows come back unsent, once until something is answered */
+void cli_bulk_trouble(cli_bulk_state *s, const lw_row_event *ev);
 /** cli_bulk_unsent - rows that were never offered, or came back so */
 uint64_t cli_bulk_unsent(const cli_bulk_state *s);
 /** cli_bulk_note - how it ended, one sentence */

@@ -3,9 +3,13 @@
 #include "cli/bulk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#define JOURNAL_HEADER 128 /* a longer journal holds rows */
 
 /* ---- failures ------------------------------------------------------------------------------------ */
 
@@ -18,24 +22,45 @@ cannot_write(const char *what, const char *path)
                      strerror_r(errno, why, sizeof why));
 }
 
-/* With a journal a run continues, and so does its failures file. */
+static const char *const columns[] = { "row", "line", "address", "outcome", "code", "enhanced",
+                                       "reason" };
+enum { COLUMN_ADDRESS = 2, COLUMN_OUTCOME = 3, COLUMN_REASON = 6 };
+
+static bool
+has_octets(const char *path, off_t n)
+{
+    struct stat st;
+
+    return path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > n;
+}
+
+static int
+begin_failures(cli_bulk_files *f)
+{
+    for (size_t i = 0; i < CLI_COUNT_OF(columns); i++)
+        fprintf(f->failures, "%s%s", i > 0 ? "," : "", columns[i]);
+    fputs("\r\n", f->failures);
+    return fflush(f->failures) != 0 ? cannot_write("failures", f->failures_path) : CLI_GO_ON;
+}
+
+/* A run that continues has the failures of those before: cli_bulk_failures_go_on. */
 int
 cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
 {
+    int rc = CLI_GO_ON;
+
     f->failures_path = a->failures;
     f->report_path = a->report;
+    f->goes_on = has_octets(a->journal, JOURNAL_HEADER) && has_octets(a->failures, 0);
     if (a->failures != NULL) {
-        f->failures = fopen(a->failures, a->journal != NULL ? "ae" : "we");
+        f->failures = fopen(a->failures, f->goes_on ? "ae" : "we");
         if (f->failures == NULL)
             return cannot_write("failures", a->failures);
-        if (ftell(f->failures) == 0)
-            fprintf(f->failures, "row,line,address,outcome,code,enhanced,reason\r\n");
-        if (fflush(f->failures) != 0)
-            return cannot_write("failures", a->failures);
+        rc = f->goes_on ? CLI_GO_ON : begin_failures(f);
     }
-    if (a->report != NULL && (f->report = fopen(a->report, "we")) == NULL)
-        return cannot_write("report", a->report);
-    return CLI_GO_ON;
+    if (rc == CLI_GO_ON && a->report != NULL && (f->report = fopen(a->report, "we")) == NULL)
+        rc = cannot_write("report", a->report);
+    return rc;
 }
 
 static void
@@ -85,6 +110,110 @@ cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev)
     fputs("\r\n", f->failures);
     if (fflush(f->failures) != 0)
         f->has_failed = true;
+}
+
+/* ---- failures of earlier runs --------------------------------------------------------------------- */
+
+static lw_code
+read_file(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err)
+{
+    ssize_t got = read(*(const int *) ctx, buf, cap);
+
+    *n = got < 0 ? 0 : (size_t) got;
+    if (got < 0)
+        err->code = LW_ESOURCE;
+    return got < 0 ? LW_ESOURCE : LW_OK;
+}
+
+static bool
+is_rejected(const lw_row *row)
+{
+    lw_span o = row->n > COLUMN_OUTCOME ? row->values[COLUMN_OUTCOME] : (lw_span){ "", 0 };
+
+    return cli_is(o.ptr, o.len, lw_outcome_name(LW_OUTCOME_REJECTED));
+}
+
+static void
+copy_row(FILE *to, const lw_row *row)
+{
+    for (size_t i = 0; i < row->n; i++) {
+        if (i > 0)
+            putc(',', to);
+        if (i == COLUMN_ADDRESS || i == COLUMN_REASON)
+            put_field(to, row->values[i]);
+        else
+            fwrite(row->values[i].ptr, 1, row->values[i].len, to);
+    }
+    fputs("\r\n", to);
+}
+
+static bool
+has_our_columns(lw_rows rows)
+{
+    size_t n;
+    const char *const *names = rows.columns(rows.ctx, &n);
+
+    for (size_t i = 0; i < n && i < CLI_COUNT_OF(columns); i++)
+        if (strcmp(names[i], columns[i]) != 0)
+            return false;
+    return n == CLI_COUNT_OF(columns);
+}
+
+/* the rejected rows of one file into another; a last line that a crash cut is left out */
+static int
+copy_rejected(const cli_bulk_files *f, int from, FILE *to)
+{
+    lw_csv_opts o;
+    lw_csv *csv = NULL;
+    lw_error err;
+    lw_rows rows;
+    lw_row row;
+    lw_code rc;
+
+    lw_csv_opts_init(&o);
+    o.read = read_file;
+    o.ctx = &from;
+    o.delimiter = ',';
+    if (lw_csv_open(&o, &csv, &err) < 0 || !has_our_columns(rows = lw_csv_rows(csv))) {
+        lw_csv_close(csv);
+        return cli_error(EX_CANTCREAT, "bulk: --failures %s: it is another file, not the failures "
+                         "of this journal: name another one", f->failures_path);
+    }
+    while ((rc = rows.next(rows.ctx, &row, &err)) == LW_OK || rc == LW_EMESSAGE)
+        if (rc == LW_OK && is_rejected(&row))
+            copy_row(to, &row);
+    lw_csv_close(csv);
+    return rc == LW_DONE ? CLI_GO_ON : cannot_write("failures", f->failures_path);
+}
+
+/* What an earlier run rejected is not sent again and stays.  All else is told by this run, and
+ * would stand there twice, or although it is accepted now. */
+int
+cli_bulk_failures_go_on(cli_bulk_files *f)
+{
+    char *path = f->goes_on ? realpath(f->failures_path, NULL) : NULL, *new_path = NULL;
+    int from, code;
+
+    if (path == NULL)
+        return CLI_GO_ON;
+    if (asprintf(&new_path, "%s.new", path) < 0)
+        exit(cli_error(EX_OSERR, "out of memory"));
+    fclose(f->failures);
+    from = open(path, O_RDONLY | O_CLOEXEC);
+    f->failures = fopen(new_path, "we");
+    if (from < 0 || f->failures == NULL)
+        code = cannot_write("failures", f->failures == NULL ? new_path : f->failures_path);
+    else if ((code = begin_failures(f)) == CLI_GO_ON)
+        code = copy_rejected(f, from, f->failures);
+    if (code == CLI_GO_ON && (fflush(f->failures) != 0 || rename(new_path, path) != 0))
+        code = cannot_write("failures", f->failures_path);
+    if (code != CLI_GO_ON)
+        unlink(new_path);
+    if (from >= 0)
+        close(from);
+    free(new_path);
+    free(path);
+    return code;
 }
 
 /* ---- the report -------------------------------------------------------------------------------------- */

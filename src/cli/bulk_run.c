@@ -172,6 +172,7 @@ typedef struct run {
     cli_bulk_state state;
     cli_bulk_files files;
     struct timespec began;
+    double limit_s;        /* --timeout; 0 = none */
     lw_pool *pool;
     lw_campaign *campaign;
 } run;
@@ -192,6 +193,7 @@ tell(void *ctx, const lw_row_event *ev)
 
     lw_tally_add(r->state.tally, ev, seconds_of(r));
     cli_bulk_failure(&r->files, ev);
+    cli_bulk_trouble(&r->state, ev);
 }
 
 static int
@@ -242,12 +244,12 @@ go(run *r)
         if (n_stops > s->stops) {
             s->stops = n_stops;
             lw_campaign_stop(r->campaign);
-            cli_print(stderr, "%sletterwing: %s\n", s->has_line ? "\n" : "",
-                      s->stops == 1 ? "stopping: what is on its way is finished; once more stops now"
-                                    : "stopping now");
-            s->has_line = false;
+            cli_bulk_say(s, s->stops == 1 ? "stopping: what is on its way is finished; once more "
+                                            "stops now" : "stopping now");
         }
         look(r);
+        if (r->limit_s > 0 && s->seconds >= r->limit_s && n_stops == 0)
+            raise(SIGTERM);
         cli_bulk_progress(s, rc != LW_OK);
     } while (rc == LW_OK);
 }
@@ -286,6 +288,7 @@ cli_bulk_run(const cli_bulk_args *a, cli_rows *rows, lw_mailing *mailing, lw_sen
     double rates[2] = { 0, 0 };
     int code;
 
+    r.limit_s = (double) send->timeout_ms / 1000; /* of the run, not of a message */
     send->timeout_ms = 0;
     if ((code = set_rate("rate", a->rate, &rates[0])) != CLI_GO_ON ||
         (code = set_rate("rate-per-domain", a->rate_per_domain, &rates[1])) != CLI_GO_ON ||
@@ -297,6 +300,8 @@ cli_bulk_run(const cli_bulk_args *a, cli_rows *rows, lw_mailing *mailing, lw_sen
         code = cli_error(EX_OSERR, "out of memory");
     else
         code = open_campaign(&r, rows, mailing, rates[0]);
+    if (code == CLI_GO_ON)
+        code = cli_bulk_failures_go_on(&r.files);
     if (code != CLI_GO_ON)
         goto out;
     catch_signals(cancel);

@@ -3,10 +3,12 @@
 #include "cli/bulk.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define LINE_EVERY_S 5.0
 #define TERMINAL_EVERY_S 0.2
+#define RATE_OVER_S 5.0
 #define TOP 5
 
 static unsigned long long
@@ -33,18 +35,31 @@ cli_bulk_unsent(const cli_bulk_state *s)
 
 /* ---- progress -------------------------------------------------------------------------------------- */
 
-static void
-time_left(const cli_bulk_state *s, char *dst, size_t cap)
+/* answers a second over the last five to ten seconds; since the beginning while there are none */
+static double
+rate_now(cli_bulk_state *s)
 {
-    const lw_campaign_counts *c = &s->counts;
-    uint64_t sent = c->accepted + c->rejected + c->deferred + c->uncertain + c->unsent;
-    uint64_t done = settled(c);
+    cli_bulk_point now = { s->seconds, s->counts.accepted + s->counts.rejected };
+    double seconds;
+
+    if (now.seconds - s->newer.seconds >= RATE_OVER_S) {
+        s->older = s->newer;
+        s->newer = now;
+    }
+    seconds = now.seconds - s->older.seconds;
+    return seconds > 0 ? (double) (now.answers - s->older.answers) / seconds : 0;
+}
+
+static void
+time_left(const cli_bulk_state *s, double rate, char *dst, size_t cap)
+{
+    uint64_t done = settled(&s->counts);
     double left;
 
     dst[0] = '\0';
-    if (s->total <= done || sent == 0 || s->seconds < 1)
+    if (s->total <= done || rate <= 0 || s->seconds < 1)
         return;
-    left = (double) (s->total - done) * s->seconds / (double) sent;
+    left = (double) (s->total - done) / rate;
     if (left < 100)
         snprintf(dst, cap, ", %.0f s left", left);
     else if (left < 6000)
@@ -53,28 +68,46 @@ time_left(const cli_bulk_state *s, char *dst, size_t cap)
         snprintf(dst, cap, ", %.1f h left", left / 3600);
 }
 
+/* a line that is rewritten must not wrap: the shorter one where the long one does not fit */
 static void
-progress_line(const cli_bulk_state *s, char *dst, size_t cap)
+progress_line(cli_bulk_state *s, size_t width, char *dst, size_t cap)
 {
     const lw_campaign_counts *c = &s->counts;
-    char left[40], of[32] = "", waiting[48] = "";
-    double rate = s->seconds > 0 ? (double) (c->accepted + c->rejected) / s->seconds : 0;
+    char left[40], of[32] = "";
+    double rate = rate_now(s);
+    unsigned long long done = settled(c), uncertain = c->uncertain + c->uncertain_before;
+    int n;
 
-    time_left(s, left, sizeof left);
+    time_left(s, rate, left, sizeof left);
     if (s->total > 0)
         snprintf(of, sizeof of, "/%llu", ull(s->total));
+    n = snprintf(dst, cap, "%llu%s done, %.0f/s: %llu accepted, %llu rejected, %llu deferred, "
+                 "%llu uncertain", done, of, rate, ull(c->accepted), ull(c->rejected),
+                 ull(c->deferred), uncertain);
     if (c->waiting > 0)
-        snprintf(waiting, sizeof waiting, ", %llu wait to be tried again", ull(c->waiting));
-    snprintf(dst, cap, "%llu%s done, %.0f/s: %llu accepted, %llu rejected, %llu deferred, %llu "
-             "uncertain%s%s", ull(settled(c)), of, rate, ull(c->accepted), ull(c->rejected),
-             ull(c->deferred), ull(c->uncertain), waiting, left);
+        n += snprintf(dst + n, cap - (size_t) n, ", %llu to try again", ull(c->waiting));
+    n += snprintf(dst + n, cap - (size_t) n, "%s", left);
+    if ((size_t) n < width)
+        return;
+    snprintf(dst, cap, "%llu%s %.0f/s acc %llu rej %llu def %llu unc %llu%s", done, of, rate,
+             ull(c->accepted), ull(c->rejected), ull(c->deferred + c->waiting), uncertain, left);
+    if (strlen(dst) >= width)
+        dst[width - 1] = '\0';
+}
+
+static size_t
+terminal_width(void)
+{
+    struct winsize w;
+
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 ? w.ws_col : 80;
 }
 
 void
 cli_bulk_progress(cli_bulk_state *s, bool is_last)
 {
     bool is_terminal = isatty(STDERR_FILENO);
-    char line[300];
+    char line[400];
 
     if (s->args->quiet || s->args->connection.verbose > 0)
         return;
@@ -83,7 +116,7 @@ cli_bulk_progress(cli_bulk_state *s, bool is_last)
     if (is_last && !is_terminal)
         return; /* the summary says it */
     s->shown_at = s->seconds;
-    progress_line(s, line, sizeof line);
+    progress_line(s, is_terminal ? terminal_width() : sizeof line, line, sizeof line);
     cli_print(stderr, "%s", is_terminal ? "" : "letterwing: ");
     if (is_terminal)
         fputs("\r", stderr);
@@ -93,6 +126,28 @@ cli_bulk_progress(cli_bulk_state *s, bool is_last)
     if (is_terminal && is_last)
         fputs("\n", stderr);
     fflush(stderr);
+}
+
+void
+cli_bulk_say(cli_bulk_state *s, const char *text)
+{
+    cli_print(stderr, "%sletterwing: %s\n", s->has_line ? "\n" : "", text);
+    s->has_line = false;
+}
+
+/* A server that is away is said once, when it goes: the line above would only stand still. */
+void
+cli_bulk_trouble(cli_bulk_state *s, const lw_row_event *ev)
+{
+    char text[LW_ERROR_TEXT_MAX + 80];
+    bool is_trouble = ev->fate == LW_FATE_RETRY && ev->outcome == LW_OUTCOME_UNSENT && s->stops == 0;
+
+    if (is_trouble && !s->in_trouble && !s->args->quiet) {
+        snprintf(text, sizeof text, "note: %s; rows that were not sent are tried again", ev->text);
+        cli_bulk_say(s, text);
+    }
+    if (is_trouble || (ev->fate <= LW_FATE_RETRY && ev->outcome != LW_OUTCOME_UNSENT))
+        s->in_trouble = is_trouble;
 }
 
 /* ---- how it ended -------------------------------------------------------------------------------------- */
@@ -191,11 +246,14 @@ print_domains(const lw_tally *t)
 
     if (n < 2)
         return;
-    printf("\nby domain      accepted   rejected   deferred\n");
-    for (size_t i = 0; i < n; i++)
-        cli_print(stdout, "%12llu %10llu %10llu  %s\n", ull(d[i].counts.n[LW_OUTCOME_ACCEPTED]),
-                  ull(d[i].counts.n[LW_OUTCOME_REJECTED]), ull(d[i].counts.n[LW_OUTCOME_DEFERRED]),
-                  d[i].name);
+    printf("\n  accepted   rejected   deferred      other  by domain\n");
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t *k = d[i].counts.n;
+
+        cli_print(stdout, "%10llu %10llu %10llu %10llu  %s\n", ull(k[LW_OUTCOME_ACCEPTED]),
+                  ull(k[LW_OUTCOME_REJECTED]), ull(k[LW_OUTCOME_DEFERRED]),
+                  ull(k[LW_OUTCOME_UNSENT] + k[LW_OUTCOME_UNCERTAIN]), d[i].name);
+    }
 }
 
 static void
@@ -206,8 +264,12 @@ print_refusals(const lw_tally *t)
 
     if (n > 0)
         printf("\nwhat was said where it was not accepted\n");
-    for (size_t i = 0; i < n; i++)
-        cli_print(stdout, "%10llu x %.0d %s\n", ull(r[i].n), r[i].code, r[i].text);
+    for (size_t i = 0; i < n; i++) {
+        printf("%10llu x ", ull(r[i].n));
+        if (r[i].code > 0)
+            printf("%d ", r[i].code);
+        cli_print(stdout, "%s\n", r[i].text);
+    }
 }
 
 static json_t *

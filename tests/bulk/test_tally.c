@@ -138,6 +138,7 @@ test_page__foreign_text_is_escaped_and_no_memory_is_an_error(void **state)
     assert_int_equal(lw_tally_page(t, &about, keep, &page), LW_OK);
     assert_non_null(strstr(lw_buf_cstr(&page), "&lt;b&gt;&quot;T&quot;"));
     assert_non_null(strstr(lw_buf_cstr(&page), "a &amp; b"));
+    assert_non_null(strstr(lw_buf_cstr(&page), "<svg class=\"mix\""));
     assert_non_null(strstr(lw_buf_cstr(&page), "&lt;img src=x&gt;"));
     assert_null(strstr(lw_buf_cstr(&page), "<script"));
     assert_null(strstr(lw_buf_cstr(&page), "<img"));

@@ -5,14 +5,18 @@ import collections
 import csv
 import email
 import email.policy
+import fcntl
 import json
 import os
+import pty
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -338,7 +342,140 @@ class Rows(Bulk):
             self.assertEqual(set(sink.accepted().values()), {1})
 
 
+def refusing(refuse, code=b'451 4.7.1 later'):
+    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250."""
+    def serve(peer, connection):
+        lines = connection.makefile('rb')
+        connection.sendall(b'220 hi\r\n')
+        is_data = False
+        for line in lines:
+            if is_data:
+                is_data = line != b'.\r\n'
+                if not is_data:
+                    connection.sendall(b'250 ok\r\n')
+            elif line.startswith(b'RCPT'):
+                connection.sendall((code if refuse(line) else b'250 ok') + b'\r\n')
+            elif line.startswith(b'DATA'):
+                is_data = True
+                connection.sendall(b'354 go\r\n')
+            elif line.startswith(b'QUIT'):
+                connection.sendall(b'221 bye\r\n')
+                return
+            else:
+                connection.sendall(b'250 ok\r\n')
+    return serve
+
+
+class Shown(Bulk):
+    """What a person sees."""
+
+    def on_terminal(self, columns, *args):
+        """What the run writes to a terminal of so many columns, and its exit code."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+        with subprocess.Popen([LETTERWING, 'bulk', *args], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=theirs) as process:
+            os.close(theirs)
+            seen = b''
+            try:
+                while part := os.read(ours, 4096):
+                    seen += part
+            except OSError:
+                pass  # the other side is closed
+            out, _ = process.communicate(timeout=PATIENCE)
+        os.close(ours)
+        return seen.decode(), out.decode(), process.returncode
+
+    def test_progress_is_one_line_that_fits_the_terminal(self):
+        with Peer(refusing(lambda line: b'user1@' in line)) as peer:
+            for columns, words in [
+                (200, ['30/30 done, ', '/s: 29 accepted, 0 rejected, 1 deferred, 0 uncertain']),
+                (60, ['30/30 ', '/s acc 29 rej 0 def 1 unc 0']),
+                (20, ['30/30 ']),
+            ]:
+                with self.subTest(columns):
+                    seen, out, code = self.on_terminal(
+                        columns, '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(30),
+                        *BASIC, '--retry', 'no', '--window', '1')
+                    line = seen.split('\n')[0].rstrip('\r').split('\r')[-1]
+                    self.assertTrue(line.endswith('\x1b[K'), seen)
+                    line = line[:-3]
+                    self.assertLess(len(line), columns)
+                    for word in words:
+                        self.assertIn(word, line)
+                    self.assertEqual(code, 69)
+                    self.assertRegex(out, r'accepted +29\ndeferred +1\n')
+
+    def test_summary_by_outcome_domain_refusal_and_latency(self):
+        people = self.list(30)
+        with Peer(refusing(lambda line: b'user3@' in line or b'user6@' in line,
+                           b'550 5.7.1 we know you')) as peer:
+            args = ['bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', people, *BASIC]
+            got = run(*args)
+            j = run(*args, '--json').json
+        self.assertEqual(got.code, 69, got)
+        self.assertRegex(got.out, r'accepted +28\nrejected +2\nseconds ')
+        self.assertRegex(got.out, r'half within [\d.]+ ms, 95% within [\d.]+ ms, 99% within [\d.]+ ms')
+        self.assertRegex(got.out, r'\n +accepted +rejected +deferred +other  by domain\n')
+        self.assertRegex(got.out, r'\n +8 +2 +0 +0  example0.org\n')
+        self.assertRegex(got.out, r'\n +2 x 550 we know you\n')
+        self.assertEqual([(r['times'], r['code'], r['text']) for r in j['refusals']],
+                         [(2, 550, 'we know you')])
+        self.assertEqual({d['domain']: (d['accepted'], d['rejected']) for d in j['domains']},
+                         {'example0.org': (8, 2), 'example1.org': (10, 0), 'example2.org': (10, 0)})
+        self.assertLessEqual(j['latency']['p50'], j['latency']['p95'])
+        self.assertLessEqual(j['latency']['p95'], j['latency']['p99'])
+
+    def test_server_that_is_away_is_said_once(self):
+        with Peer(script(b'')) as peer:
+            port = peer.port
+        got = run('bulk', '--via', f'smtp://127.0.0.1:{port}', '--list', self.list(5), *BASIC,
+                  '--retry', '0.01,0.01')
+        self.assertEqual(got.code, 69, got)
+        notes = [line for line in got.err.splitlines() if line.startswith('letterwing: note: ')]
+        self.assertEqual(len(notes), 1, got)
+        self.assertIn('connection refused', notes[0])
+
+
 class Files(Bulk):
+    def test_failures_of_several_runs_hold_each_row_once(self):
+        def codes(line):
+            return line.split(b'@')[0].split(b'user')[1]
+
+        people, failed, journal = self.path('p.csv', 'email,name\n' + ''.join(
+            f'user{i}@example.org,N\n' for i in range(1, 9)) + 'bad,N\nuser1@example.org,N\n'), \
+            self.path('f.csv'), self.path('j')
+        args = ['bulk', '--list', people, *BASIC, '--journal', journal, '--failures', failed,
+                '--retry', 'no']
+        with Peer(refusing(lambda line: codes(line) == b'1', b'550 5.7.1 "no", he\tsaid')) as peer:
+            run(*args, '--via', f'smtp://127.0.0.1:{peer.port}', '--limit', '2')
+        with Peer(refusing(lambda line: codes(line) in (b'3', b'4'))) as peer:
+            run(*args, '--via', f'smtp://127.0.0.1:{peer.port}')
+        self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)],
+                         [('1', 'rejected'), ('9', 'bad'), ('10', 'duplicate'), ('3', 'deferred'),
+                          ('4', 'deferred')])
+        first = self.failures(failed)[0]
+        with open(failed, 'ab') as f:
+            f.write(b'7,8,"cut by a cra')
+        with Peer(refusing(lambda line: codes(line) == b'4')) as peer:
+            run(*args, '--via', f'smtp://127.0.0.1:{peer.port}')
+        self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)],
+                         [('1', 'rejected'), ('9', 'bad'), ('10', 'duplicate'), ('4', 'deferred')])
+        self.assertEqual(self.failures(failed)[0], first)
+        self.assertFalse(os.path.exists(failed + '.new'))
+
+    def test_failures_file_of_somebody_else_is_left_alone(self):
+        people, journal, other = self.list(3), self.path('j'), self.path('notes.csv', 'a,b\n1,2\n')
+        with CountingSink(self.folder.name) as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal]
+            run(*args, '--limit', '1')
+            got = run(*args, '--failures', other)
+            self.assertEqual(got.code, 73, got)
+            self.assertIn('it is another file', got.err)
+            self.assertEqual(len(sink.accepted()), 1)
+        with open(other, encoding='utf-8') as f:
+            self.assertEqual(f.read(), 'a,b\n1,2\n')
+
     def test_report_fetches_nothing_and_escapes_everything(self):
         report = self.path('r.html')
         people = self.path('p.csv', 'email,name\na@example.org,A\nb@example.net,B\n')
@@ -392,6 +529,18 @@ class Interrupted(Bulk):
             self.assertEqual(again.json['accepted'], first['unsent'])
             count = sink.accepted()
         self.assertEqual((len(count), set(count.values())), (n, {1}))
+
+    def test_timeout_ends_the_run_in_order(self):
+        people, journal = self.list(300), self.path('j')
+        with CountingSink(self.folder.name) as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal, '--json']
+            got = run(*args, '--rate', '100/s', '--timeout', '0.3')
+            self.assertEqual(got.code, 75, got)
+            self.assertIn('what is on its way is finished', got.err)
+            self.assertEqual((got.json['uncertain'], got.json['accepted'] + got.json['unsent']), (0, 300))
+            again = run(*args)
+            self.assertEqual(again.json['accepted'], got.json['unsent'], again)
+            self.assertEqual(set(sink.accepted().values()), {1})
 
     def test_full_disk_stops_in_order_and_the_next_run_goes_on(self):
         def small_files():
