@@ -82,6 +82,12 @@ class Bulk(Case):
             return list(csv.DictReader(f))
 
 
+def start(*args):
+    """A run that goes on by itself."""
+    return subprocess.Popen([LETTERWING, 'bulk', *args], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 BASIC = ['-f', 'Ann <ann@example.com>', '-s', 'Hello {{name}}', '--text', 'Dear {{name}}!\n']
 
 
@@ -499,9 +505,7 @@ class Files(Bulk):
 
 class Interrupted(Bulk):
     def start(self, sink, people, journal, *more):
-        return subprocess.Popen([LETTERWING, 'bulk', '--via', sink.url, '--list', people, *BASIC,
-                                 '--journal', journal, '--json', *more], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return start('--via', sink.url, '--list', people, *BASIC, '--journal', journal, '--json', *more)
 
     def wait_for(self, path, size):
         """Until the journal has so many octets, or the process is through."""
