@@ -116,13 +116,38 @@ put_character(html *h, uint32_t cp)
     put(h, (lw_span){ c, n });
 }
 
+/* ASCII that stands for itself */
+static bool
+is_plain(char c)
+{
+    return c > ' ' && c < 0x7f && c != '&' && c != '<';
+}
+
+/* octets at the front of s that are copied as they are: words with one space between them */
+static size_t
+plain(lw_span s)
+{
+    size_t n = 0;
+
+    while (n < s.len && (is_plain(s.ptr[n]) || (n > 0 && s.ptr[n] == ' ' && n + 1 < s.len &&
+                                                is_plain(s.ptr[n + 1]))))
+        n++;
+    return n;
+}
+
 /* one character, reference or run of text from the front of *s */
 static void
 put_next(html *h, lw_span *s)
 {
     uint32_t cp = (unsigned char)s->ptr[0];
-    size_t n = 1;
+    size_t n = plain(*s);
 
+    if (n > 0) {
+        put(h, (lw_span){ s->ptr, n });
+        *s = (lw_span){ s->ptr + n, s->len - n };
+        return;
+    }
+    n = 1;
     if (h->in_pre && cp == '\n')
         h->breaks++;
     else if (h->in_pre && (cp == ' ' || cp == '\t'))
@@ -146,29 +171,33 @@ typedef enum tag_kind {
     TAG_ROW, TAG_CELL, TAG_LINK, TAG_PICTURE, TAG_PRE, TAG_QUOTE, TAG_HIDDEN
 } tag_kind;
 
+#define TAG(name, kind) { sizeof name - 1, name, TAG_##kind }
 static const struct {
-    const char *name;
+    unsigned char len;
+    char name[11];
     tag_kind kind;
 } tags[] = {
-    { "a", TAG_LINK }, { "address", TAG_LINE }, { "article", TAG_LINE }, { "aside", TAG_LINE },
-    { "blockquote", TAG_QUOTE }, { "br", TAG_BREAK }, { "caption", TAG_LINE },
-    { "center", TAG_LINE }, { "dd", TAG_LINE }, { "div", TAG_LINE }, { "dl", TAG_PARAGRAPH },
-    { "dt", TAG_LINE }, { "figcaption", TAG_LINE }, { "figure", TAG_PARAGRAPH },
-    { "footer", TAG_LINE }, { "form", TAG_LINE }, { "h1", TAG_PARAGRAPH },
-    { "h2", TAG_PARAGRAPH }, { "h3", TAG_PARAGRAPH }, { "h4", TAG_PARAGRAPH },
-    { "h5", TAG_PARAGRAPH }, { "h6", TAG_PARAGRAPH }, { "header", TAG_LINE }, { "hr", TAG_RULE },
-    { "img", TAG_PICTURE }, { "li", TAG_ITEM }, { "main", TAG_LINE }, { "nav", TAG_LINE },
-    { "ol", TAG_NUMBERED }, { "p", TAG_PARAGRAPH }, { "pre", TAG_PRE }, { "script", TAG_HIDDEN },
-    { "section", TAG_LINE }, { "style", TAG_HIDDEN }, { "table", TAG_PARAGRAPH },
-    { "td", TAG_CELL }, { "template", TAG_HIDDEN }, { "th", TAG_CELL }, { "title", TAG_HIDDEN },
-    { "tr", TAG_ROW }, { "ul", TAG_LIST },
+    TAG("a", LINK), TAG("address", LINE), TAG("article", LINE), TAG("aside", LINE),
+    TAG("blockquote", QUOTE), TAG("br", BREAK), TAG("caption", LINE), TAG("center", LINE),
+    TAG("dd", LINE), TAG("div", LINE), TAG("dl", PARAGRAPH), TAG("dt", LINE),
+    TAG("figcaption", LINE), TAG("figure", PARAGRAPH), TAG("footer", LINE),
+    TAG("form", LINE), TAG("h1", PARAGRAPH), TAG("h2", PARAGRAPH), TAG("h3", PARAGRAPH),
+    TAG("h4", PARAGRAPH), TAG("h5", PARAGRAPH), TAG("h6", PARAGRAPH), TAG("header", LINE),
+    TAG("hr", RULE), TAG("img", PICTURE), TAG("li", ITEM), TAG("main", LINE),
+    TAG("nav", LINE), TAG("ol", NUMBERED), TAG("p", PARAGRAPH), TAG("pre", PRE),
+    TAG("script", HIDDEN), TAG("section", LINE), TAG("style", HIDDEN),
+    TAG("table", PARAGRAPH), TAG("td", CELL), TAG("template", HIDDEN), TAG("th", CELL),
+    TAG("title", HIDDEN), TAG("tr", ROW), TAG("ul", LIST),
 };
 
 static tag_kind
 kind_of(lw_span name)
 {
+    char first = name.len > 0 ? lw_lower(name.ptr[0]) : '\0';
+
     for (size_t i = 0; i < LW_COUNT(tags); i++)
-        if (lw_span_eq_nocase(name, lw_span_str(tags[i].name)))
+        if (tags[i].len == name.len && tags[i].name[0] == first &&
+            lw_span_eq_nocase(name, (lw_span){ tags[i].name, name.len }))
             return tags[i].kind;
     return TAG_INLINE;
 }
