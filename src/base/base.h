@@ -3,7 +3,7 @@
  * base/base.h - what every room stands on: spans, buffers with a maximum, errors, memory
  *
  * No system calls here but malloc's default.  The parts: span.c (text), buf.c (builders),
- * alloc.c (memory), error.c (codes and sentences), base64.c, utf8.c.
+ * alloc.c and arena.c (memory), error.c (codes and sentences), base64.c, utf8.c.
  */
 #ifndef LW_BASE_BASE_H
 #define LW_BASE_BASE_H
@@ -87,6 +87,45 @@ void lw_wipe_str(const lw_alloc *a, char *s);
 bool lw_add_size(size_t *sum, size_t a, size_t b);
 bool lw_mul_size(size_t *product, size_t a, size_t b);
 
+/* ---- arenas: memory that lives as long as its owner ------------------------------------------ */
+
+/** Memory by the block; nothing is given back before all of it.  A copy marks where it stands. */
+typedef struct lw_arena {
+    const lw_alloc *alloc;
+    struct lw_arena_block *blocks;
+    char *at, *end; /* what is free in the newest block, or of what was lent */
+} lw_arena;
+
+void lw_arena_init(lw_arena *a, const lw_alloc *alloc);
+void lw_arena_deinit(lw_arena *a);
+/** lw_arena_lend - memory that lives as long as the arena, and that it need not allocate */
+void lw_arena_lend(lw_arena *a, char *room, size_t n);
+/** lw_arena_room - n octets (1 or more), not aligned, or NULL */
+char *lw_arena_room(lw_arena *a, size_t n);
+/** lw_arena_reserve - the same, but they may be taken again by the next call */
+char *lw_arena_reserve(lw_arena *a, size_t n);
+/** lw_arena_rewind - give back all that was taken since *before was copied from *a */
+void lw_arena_rewind(lw_arena *a, const lw_arena *before);
+/** lw_arena_span, lw_arena_str - a NUL-terminated copy; NULL when out of memory (or s is NULL) */
+char *lw_arena_span(lw_arena *a, lw_span s);
+char *lw_arena_str(lw_arena *a, const char *s);
+/** lw_arena_array - n zeroed elements, aligned; NULL also if n * size overflows */
+void *lw_arena_array(lw_arena *a, size_t n, size_t size);
+/** lw_arena_grow - room for one more behind the n elements of an array, which may move to twice the
+ *  room; false when out of memory.  The old room is not used again: it is never more than the new. */
+bool lw_arena_grow(lw_arena *a, void **items, size_t n, size_t *cap, size_t size);
+
+/** A text in an arena that may be set again and again; text is NULL before. */
+typedef struct lw_arena_slot {
+    char *text;
+    size_t cap;
+} lw_arena_slot;
+
+/** lw_arena_replace - n octets for a new text of a slot: those of the old if they suffice, else at
+ *  least twice as many, so that a slot never holds more than four times its longest text.  NULL:
+ *  out of memory, the old text stays. */
+char *lw_arena_replace(lw_arena *a, lw_arena_slot *slot, size_t n);
+
 /* ---- options ------------------------------------------------------------------------------ */
 
 /**
@@ -112,6 +151,8 @@ typedef struct lw_buf {
 
 /** lw_buf_init - empty; max octets at most (the final NUL of lw_buf_cstr not counted) */
 void lw_buf_init(lw_buf *b, const lw_alloc *alloc, size_t max);
+/** lw_buf_init_over - empty, over n octets of the caller's; it never allocates: no lw_buf_deinit */
+void lw_buf_init_over(lw_buf *b, char *room, size_t n);
 void lw_buf_deinit(lw_buf *b);
 /** lw_buf_reset - empty again, failure forgotten, memory kept */
 void lw_buf_reset(lw_buf *b);

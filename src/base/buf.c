@@ -10,6 +10,13 @@ lw_buf_init(lw_buf *b, const lw_alloc *alloc, size_t max)
     *b = (lw_buf){ .alloc = alloc, .max = max };
 }
 
+/* the maximum is reached before the room is: so it never grows */
+void
+lw_buf_init_over(lw_buf *b, char *room, size_t n)
+{
+    *b = (lw_buf){ .ptr = room, .cap = n, .max = n - 1 };
+}
+
 void
 lw_buf_deinit(lw_buf *b)
 {

@@ -3,7 +3,6 @@
  * client/client_int.h - the client room from inside
  *
  * Who does what, from below:
- *   arena.c       text that lives as long as its owner
  *   cancel.c      the switch that ends a blocking call
  *   transcript.c  the dialogue as lines, secrets replaced
  *   link.c        one connection and its engine on a loop: octets in both directions
@@ -33,27 +32,6 @@
 #include "net/net.h"
 #include "sasl/sasl.h"
 #include "secure/secure.h"
-
-/* ---- text that lives as long as its owner -------------------------------------------------- */
-
-/** Text by the block; nothing is freed before all of it. */
-typedef struct lw_arena {
-    const lw_alloc *alloc;
-    struct lw_arena_block *blocks;
-    size_t used;
-    char *lent;                 /* used up first; belongs to somebody else                    */
-    size_t lent_bytes;
-} lw_arena;
-
-void lw_arena_init(lw_arena *p, const lw_alloc *alloc);
-void lw_arena_deinit(lw_arena *p);
-/** lw_arena_lend - memory that lives as long as the arena, and that it need not allocate */
-void lw_arena_lend(lw_arena *p, char *room, size_t n);
-/** lw_arena_room - n octets, not aligned, or NULL */
-char *lw_arena_room(lw_arena *p, size_t n);
-/** lw_arena_span, lw_arena_str - a NUL-terminated copy; NULL when out of memory (or s is NULL) */
-const char *lw_arena_span(lw_arena *p, lw_span s);
-const char *lw_arena_str(lw_arena *p, const char *s);
 
 /* ---- cancel --------------------------------------------------------------------------------- */
 

@@ -11,17 +11,12 @@ or_empty(const char *s)
 static void
 copy_chain(lw_arena *arena, lw_tls_facts *to, const lw_tls_facts *from)
 {
-    size_t bytes = from->n_chain * sizeof *from->chain;
-    /* the arena does not align: room for the worst case */
-    char *room = lw_arena_room(arena, bytes + _Alignof(lw_certificate));
-    lw_certificate *chain;
+    lw_certificate *chain = lw_arena_array(arena, from->n_chain, sizeof *chain);
 
     to->chain = NULL;
     to->n_chain = 0;
-    if (room == NULL || from->n_chain == 0)
+    if (chain == NULL || from->n_chain == 0)
         return;
-    room += -(uintptr_t)room & (_Alignof(lw_certificate) - 1);
-    chain = (lw_certificate *)(void *)room;
     for (size_t i = 0; i < from->n_chain; i++) {
         chain[i] = from->chain[i];
         chain[i].subject = or_empty(lw_arena_str(arena, from->chain[i].subject));

@@ -82,14 +82,16 @@ domain_of(const char *host)
 static lw_code
 first_recipient(lw_buf *from, const char *to, lw_error *err)
 {
+    lw_arena arena;
     lw_mailboxes list;
     lw_code rc;
 
-    lw_mailboxes_init(&list, &lw_alloc_default);
+    lw_arena_init(&arena, &lw_alloc_default);
+    lw_mailboxes_init(&list, &arena);
     rc = lw_mailboxes_parse(&list, lw_span_str(to), "to", err);
     if (rc >= 0 && list.n > 0)
         lw_buf_add_str(from, list.items[0].addr);
-    lw_mailboxes_deinit(&list);
+    lw_arena_deinit(&arena);
     return rc;
 }
 

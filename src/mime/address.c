@@ -17,8 +17,15 @@ typedef struct parser {
     size_t member, member_start; /* its number, from 1 */
     bool is_bare;                /* one addr-spec and nothing else, no list */
     bool in_group;
-    lw_buf name, local, addr;    /* scratch, reset for each member */
+    lw_buf name, local, addr;    /* of the member */
 } parser;
+
+/* No address that is good is longer.  A local part is at most 64 octets, each perhaps behind a
+ * backslash; its room takes a domain's A-labels afterwards. */
+typedef struct scratch {
+    char local[LW_DOMAIN_MAX + 1];
+    char addr[2 * LW_DOMAIN_MAX + 4];
+} scratch;
 
 /* an octet, or '\0' at the end: the gate has refused NUL inside */
 static char
@@ -126,9 +133,10 @@ atom(parser *p)
     return s;
 }
 
-/* the first character behind words, dots, comments and spaces: what kind of member this is */
+/* the first character behind words, dots, comments and spaces: what kind of member this is, and how
+ * many octets before it could be a name */
 static lw_code
-seek_mark(parser *p, char *mark)
+seek_mark(parser *p, char *mark, size_t *reach)
 {
     size_t begin = p->pos;
     lw_code rc;
@@ -146,6 +154,7 @@ seek_mark(parser *p, char *mark)
             *mark = c;
             if (c != '<' && c != '@' && c != ':' && c != ',' && c != ';' && c != '\0')
                 return fail(p, p->pos, "a character that is not allowed here");
+            *reach = p->pos - begin;
             p->pos = begin;
             return LW_OK;
         }
@@ -164,7 +173,7 @@ phrase(parser *p, char mark)
             return rc;
         char c = peek(p);
         if (c == mark)
-            return lw_buf_finish(&p->name) < 0 ? LW_ENOMEM : LW_OK;
+            return LW_NEVER(lw_buf_finish(&p->name) < 0) ? LW_EBUG : LW_OK;
         if (p->pos > before && p->name.len > 0)
             lw_buf_add_char(&p->name, ' ');
         if (c == '"') {
@@ -291,10 +300,9 @@ domain(parser *p)
                 return rc;
         }
     }
-    if (lw_buf_finish(&p->addr) < 0)
-        return LW_ENOMEM;
     lw_span whole = { p->addr.ptr + len, p->addr.len - len };
-    const char *problem = lw_addr_domain_problem(whole);
+    const char *problem = lw_buf_finish(&p->addr) < 0 ? "the domain is longer than 255 octets"
+        : lw_addr_domain_problem(whole);
     if (problem != NULL)
         return fail(p, begin, problem);
     return lw_span_is_ascii(whole) ? LW_OK : internationalized(p, begin, len);
@@ -305,10 +313,9 @@ static lw_code
 put_local(parser *p, size_t begin)
 {
     lw_span local = lw_buf_span(&p->local);
+    bool is_whole = lw_buf_finish(&p->local) >= 0;
 
-    if (lw_buf_finish(&p->local) < 0)
-        return LW_ENOMEM;
-    if (lw_span_has_ctl(local))
+    if (is_whole && lw_span_has_ctl(local))
         return fail(p, begin, "a tab before the @");
     if (!lw_addr_wants_quotes(local)) {
         lw_buf_add(&p->addr, local);
@@ -323,7 +330,7 @@ put_local(parser *p, size_t begin)
     }
     /* [RFC5321 4.5.3.1.1] "The maximum total length of a user name or other local-part is 64
      * octets." */
-    if (p->addr.len > 64)
+    if (!is_whole || p->addr.len > 64)
         return fail(p, begin, "more than 64 octets before the @");
     return LW_OK;
 }
@@ -343,7 +350,7 @@ addr_spec(parser *p)
         return rc;
     /* [RFC5321 4.5.3.1.3] "The maximum total length of a reverse-path or forward-path is 256
      * octets (including the punctuation and element separators)." */
-    if (p->addr.len > 254)
+    if (p->addr.len > LW_ADDR_MAX)
         return fail(p, begin, "the address is longer than 254 octets");
     return LW_OK;
 }
@@ -391,10 +398,24 @@ member_end(parser *p)
                 : "unexpected text behind the address (is a comma missing?)");
 }
 
+/* The phrase before mark is decoded behind what the arena has given away, close to where it will
+ * stand: so that the array must have its room before. */
+static lw_code
+read_name(parser *p, lw_mailboxes *l, char mark, size_t reach)
+{
+    char *room = lw_mailboxes_room(l) ? lw_arena_reserve(l->arena, reach + 1) : NULL;
+
+    if (room == NULL)
+        return LW_ENOMEM;
+    lw_buf_init_over(&p->name, room, reach + 1);
+    return phrase(p, mark);
+}
+
 /* one member: mailbox, or the beginning of a group */
 static lw_code
 member(parser *p, lw_mailboxes *l)
 {
+    size_t reach;
     lw_code rc;
     char mark;
 
@@ -403,12 +424,12 @@ member(parser *p, lw_mailboxes *l)
     lw_buf_reset(&p->addr);
     p->member++;
     p->member_start = p->pos;
-    if ((rc = seek_mark(p, &mark)) < 0)
+    if ((rc = seek_mark(p, &mark, &reach)) < 0)
         return rc;
     if (mark == ':') {
         if (p->in_group)
             return fail(p, p->pos, "a group inside a group");
-        if ((rc = phrase(p, mark)) < 0)
+        if ((rc = read_name(p, l, mark, reach)) < 0)
             return rc;
         if (p->name.len == 0)
             return fail(p, p->pos, "a group without a name");
@@ -419,13 +440,11 @@ member(parser *p, lw_mailboxes *l)
     }
     if (mark != '<' && mark != '@')
         return fail(p, p->pos, "there is no @ and no domain in it");
-    if (mark == '<' && (rc = phrase(p, mark)) < 0)
+    if (mark == '<' && (rc = read_name(p, l, mark, reach)) < 0)
         return rc;
     rc = mark == '<' ? angle_addr(p) : addr_spec(p);
     if (rc < 0 || (rc = member_end(p)) < 0)
         return rc;
-    if (lw_buf_finish(&p->name) < 0 || lw_buf_finish(&p->addr) < 0)
-        return LW_ENOMEM;
     return lw_mailboxes_add(l, lw_span_trim(lw_buf_span(&p->name)), lw_buf_span(&p->addr));
 }
 
@@ -456,23 +475,12 @@ address_list(parser *p, lw_mailboxes *l)
     return p->in_group ? fail(p, p->pos, "the group is not closed: ; is missing") : LW_OK;
 }
 
-/* the scratch keeps its memory from one list to the next */
 static void
-parser_init(parser *p, const lw_buf scratch[3], lw_span in, const char *field, lw_error *err)
+parser_init(parser *p, scratch *room, lw_span in, const char *field, lw_error *err)
 {
-    *p = (parser){ .in = in, .field = field, .err = err, .name = scratch[0],
-                   .local = scratch[1], .addr = scratch[2] };
-    p->name.max = in.len;
-    p->local.max = in.len + LW_DOMAIN_MAX;
-    p->addr.max = in.len * 2 + 2 + LW_DOMAIN_MAX;
-}
-
-static void
-parser_deinit(parser *p)
-{
-    lw_buf_deinit(&p->name);
-    lw_buf_deinit(&p->local);
-    lw_buf_deinit(&p->addr);
+    *p = (parser){ .in = in, .field = field, .err = err };
+    lw_buf_init_over(&p->local, room->local, sizeof room->local);
+    lw_buf_init_over(&p->addr, room->addr, sizeof room->addr);
 }
 
 static lw_code
@@ -485,60 +493,57 @@ lw_code
 lw_mailboxes_parse_with(lw_mailboxes *l, lw_span list, const char *field, unsigned flags,
                         lw_error *err)
 {
-    size_t n = l->n;
+    lw_mailboxes before = *l;
+    lw_arena mark = *l->arena;
+    scratch room;
     parser p;
     lw_code rc;
 
     if ((rc = lw_mime_gate(list, field, LW_EADDRESS, err)) < 0)
         return rc;
-    parser_init(&p, l->scratch, list, field, err);
+    parser_init(&p, &room, list, field, err);
     rc = address_list(&p, l);
-    if (rc >= 0 && l->n == n && !(flags & LW_LIST_MAY_BE_EMPTY))
+    if (rc >= 0 && l->n == before.n && !(flags & LW_LIST_MAY_BE_EMPTY))
         rc = lw_fail(err, LW_EADDRESS, LW_STAGE_COMPOSE, "%s: no address in \"%.*s\"", field,
                      (int)(list.len < 60 ? list.len : 60), list.ptr);
     if (rc == LW_ENOMEM)
         no_memory(err, field);
-    if (rc < 0)
-        lw_mailboxes_truncate(l, n);
-    l->scratch[0] = p.name;
-    l->scratch[1] = p.local;
-    l->scratch[2] = p.addr;
+    if (rc < 0) {
+        lw_arena_rewind(l->arena, &mark);
+        *l = before;
+    }
     return rc;
 }
 
 lw_code
-lw_addr_parse(const lw_alloc *alloc, lw_span s, const char *field, char **addr, lw_error *err)
+lw_addr_parse(lw_span s, const char *field, char addr[LW_ADDR_MAX + 1], lw_error *err)
 {
-    lw_buf scratch[3];
+    scratch room;
     parser p;
     lw_code rc;
 
-    for (size_t i = 0; i < LW_COUNT(scratch); i++)
-        lw_buf_init(&scratch[i], alloc, 0);
-    *addr = NULL;
     if ((rc = lw_mime_gate(s, field, LW_EADDRESS, err)) < 0)
         return rc;
     if (s.len == 0)
         return lw_fail(err, LW_EADDRESS, LW_STAGE_COMPOSE, "%s: the address is empty", field);
-    parser_init(&p, scratch, s, field, err);
+    parser_init(&p, &room, s, field, err);
     p.is_bare = true;
     rc = addr_spec(&p);
     if (rc >= 0 && p.pos < s.len)
         rc = fail(&p, p.pos, "unexpected text behind the address");
-    if (rc >= 0 && (*addr = lw_buf_take(&p.addr)) == NULL)
-        rc = LW_ENOMEM;
     if (rc == LW_ENOMEM)
         no_memory(err, field);
-    parser_deinit(&p);
-    return rc;
+    if (rc < 0)
+        return rc;
+    memcpy(addr, p.addr.ptr, p.addr.len);
+    addr[p.addr.len] = '\0';
+    return LW_OK;
 }
 
 lw_code
 lw_addr_check(lw_span addr, const char *field, lw_error *err)
 {
-    char *canonical;
-    lw_code rc = lw_addr_parse(NULL, addr, field, &canonical, err);
+    char canonical[LW_ADDR_MAX + 1];
 
-    lw_release(NULL, canonical);
-    return rc;
+    return lw_addr_parse(addr, field, canonical, err);
 }

@@ -12,21 +12,10 @@
 #define MESSAGE_TYPE "message/rfc822"
 
 void
-lw_content_deinit(const lw_alloc *alloc, lw_content *c)
+lw_content_deinit(lw_content *c)
 {
     if (c->has_source && c->source.free != NULL)
         c->source.free(c->source.ctx);
-    lw_release(alloc, c->label);
-    *c = (lw_content){ .has_source = false };
-}
-
-void
-lw_attached_deinit(const lw_alloc *alloc, lw_attached *a)
-{
-    lw_content_deinit(alloc, &a->content);
-    lw_release(alloc, a->name);
-    lw_release(alloc, a->type);
-    lw_release(alloc, a->cid);
 }
 
 /* media type: token "/" token, then parameters as they are; the composer's own are refused */
@@ -82,9 +71,9 @@ last_part(lw_span path)
 
 /* the name where a cid is not given: what HTML can refer to as cid:logo.png */
 static char *
-cid_from_name(const lw_alloc *alloc, const char *name)
+cid_from_name(lw_arena *arena, const char *name)
 {
-    char *cid = lw_strdup(alloc, name == NULL || name[0] == '\0' ? "part" : name);
+    char *cid = lw_arena_str(arena, name == NULL || name[0] == '\0' ? "part" : name);
 
     for (char *p = cid; p != NULL && *p != '\0'; p++)
         if (!lw_is_alnum(*p) && (*p == '\0' || strchr(".-_+@", *p) == NULL))
@@ -111,7 +100,7 @@ describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *
          const char *guessed, lw_error *err)
 {
     lw_span name = how->name != NULL ? lw_span_str(how->name) : last_part(lw_span_str(label));
-    const lw_alloc *alloc = &m->alloc;
+    lw_arena *arena = &m->arena;
     lw_code rc;
 
     if ((rc = check_name(name, err)) < 0 || (how->type != NULL && (rc = check_type(how->type, err)) < 0)
@@ -120,17 +109,17 @@ describe(lw_message *m, lw_attached *a, const char *label, const lw_attachment *
     a->is_inline = how->is_inline || how->cid != NULL;
     if (guessed != NULL && check_type(guessed, NULL) < 0)
         guessed = NULL;
-    a->type = lw_strdup(alloc, how->type != NULL ? how->type
-                        : guessed != NULL ? guessed : lw_mediatype_by_name(name));
+    a->type = how->type != NULL ? lw_arena_str(arena, how->type)
+        : guessed != NULL ? lw_arena_str(arena, guessed) : lw_mediatype_by_name(name);
     a->has_type = how->type != NULL;
     a->is_message = a->type != NULL
         && lw_span_eq_nocase(lw_span_str(a->type), LW_LIT(MESSAGE_TYPE));
-    if (name.len > 0 && (a->name = lw_span_dup(alloc, name)) == NULL)
+    if (name.len > 0 && (a->name = lw_arena_span(arena, name)) == NULL)
         return LW_ENOMEM;
-    if (label != NULL && (a->content.label = lw_strdup(alloc, label)) == NULL)
+    if (label != NULL && (a->content.label = lw_arena_str(arena, label)) == NULL)
         return LW_ENOMEM;
     if (a->is_inline)
-        a->cid = how->cid != NULL ? lw_strdup(alloc, how->cid) : cid_from_name(alloc, a->name);
+        a->cid = how->cid != NULL ? lw_arena_str(arena, how->cid) : cid_from_name(arena, a->name);
     return a->type == NULL || (a->is_inline && a->cid == NULL) ? LW_ENOMEM : LW_OK;
 }
 
@@ -140,19 +129,19 @@ attach(lw_message *m, lw_attached *a, const char *label, const lw_attachment *ho
        const char *guessed, lw_error *err)
 {
     static const lw_attachment plain = { .name = NULL };
+    lw_arena before = m->arena;
     void *items = m->attached.items;
     lw_code rc = describe(m, a, label, how == NULL ? &plain : how, guessed, err);
 
-    if (rc >= 0 && !lw_array_room(&m->alloc, &items, m->attached.n, &m->attached.cap, sizeof *a))
+    if (rc >= 0 && !lw_arena_grow(&m->arena, &items, m->attached.n, &m->attached.cap, sizeof *a))
         rc = LW_ENOMEM;
-    m->attached.items = items;
     if (rc < 0) {
         if (rc == LW_ENOMEM)
             lw_fail(err, rc, LW_STAGE_COMPOSE, "attachment: out of memory");
-        a->content.has_source = false;
-        lw_attached_deinit(&m->alloc, a);
+        lw_arena_rewind(&m->arena, &before);
         return rc;
     }
+    m->attached.items = items;
     m->attached.items[m->attached.n++] = *a;
     m->n_inline += a->is_inline;
     return LW_OK;
@@ -233,7 +222,7 @@ set_raw(lw_message *m, lw_content content, const char *name)
         lw_fail(&e, LW_EUSAGE, LW_STAGE_COMPOSE, "message: a ready message was given already");
         return lw_message_keep(m, LW_EUSAGE, &e);
     }
-    if (name != NULL && (content.label = lw_strdup(&m->alloc, name)) == NULL) {
+    if (name != NULL && (content.label = lw_arena_str(&m->arena, name)) == NULL) {
         lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "message: out of memory");
         return lw_message_keep(m, LW_ENOMEM, &e);
     }

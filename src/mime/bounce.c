@@ -43,27 +43,16 @@ fail(lw_bounce *b, lw_code rc)
 void
 lw_bounce_keep(lw_bounce *b, const char **slot, lw_span s)
 {
-    void *strings = b->strings;
-    char *copy;
-
     if (*slot != NULL || b->failed < 0)
         return;
     if (s.len > b->opts.max_bytes - b->n_bytes) {
         fail(b, LW_ELIMIT);
         return;
     }
-    if (!lw_array_room(&b->alloc, &strings, b->n_strings, &b->cap_strings, sizeof *b->strings)) {
+    if ((*slot = lw_arena_span(&b->arena, s)) == NULL)
         fail(b, LW_ENOMEM);
-        return;
-    }
-    b->strings = strings;
-    if ((copy = lw_span_dup(&b->alloc, s)) == NULL) {
-        fail(b, LW_ENOMEM);
-        return;
-    }
-    b->n_bytes += s.len;
-    b->strings[b->n_strings++] = copy;
-    *slot = copy;
+    else
+        b->n_bytes += s.len;
 }
 
 /* ---- which part is what ------------------------------------------------------------------------ */
@@ -221,6 +210,7 @@ lw_bounce_new(const lw_bounce_opts *opts, lw_bounce **out)
     if ((b = lw_zalloc(alloc, sizeof *b)) == NULL)
         return LW_ENOMEM;
     b->alloc = *alloc;
+    lw_arena_init(&b->arena, &b->alloc);
     b->opts = given;
     b->opts.max_rcpts = given.max_rcpts == 0 ? MAX_RCPTS : given.max_rcpts;
     b->opts.max_bytes = given.max_bytes == 0 ? MAX_BYTES : given.max_bytes;
@@ -245,10 +235,7 @@ lw_bounce_free(lw_bounce *b)
     alloc = b->alloc;
     lw_reader_free(b->outer);
     lw_reader_free(b->inner);
-    while (b->n_strings > 0)
-        lw_release(&alloc, b->strings[--b->n_strings]);
-    lw_release(&alloc, b->strings);
-    lw_release(&alloc, b->report.rcpts);
+    lw_arena_deinit(&b->arena);
     lw_release(&alloc, b);
 }
 

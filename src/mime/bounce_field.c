@@ -251,7 +251,7 @@ rcpt_of(lw_bounce *b, const rule *r)
         b->failed = LW_ELIMIT;
         return NULL;
     }
-    if (!lw_array_room(&b->alloc, &items, b->report.n_rcpts, &b->cap_rcpts,
+    if (!lw_arena_grow(&b->arena, &items, b->report.n_rcpts, &b->cap_rcpts,
                        sizeof *b->report.rcpts)) {
         b->failed = LW_ENOMEM;
         return NULL;

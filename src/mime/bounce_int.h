@@ -15,6 +15,7 @@ typedef enum lw_bounce_place {
 
 struct lw_bounce {
     lw_alloc alloc;
+    lw_arena arena;           /* of all that the report points to         */
     lw_bounce_opts opts;
     lw_code failed;           /* sticks */
     lw_reader *outer, *inner; /* inner: of the part named by place, else NULL */
@@ -23,8 +24,7 @@ struct lw_bounce {
     lw_bounce_report report;
     size_t cap_rcpts;
     bool in_rcpt;             /* the last recipient's group has not ended */
-    char **strings;           /* what the report points to: owned         */
-    size_t n_strings, cap_strings, n_bytes;
+    size_t n_bytes;           /* of its texts                             */
 };
 
 /** lw_bounce_field - a field of the machine-readable part; lw_bounce_original - one of the header

@@ -72,8 +72,8 @@ sender(const lw_rendering *r)
 {
     const lw_message *m = r->message;
 
-    if (m->envelope_from != NULL)
-        return m->envelope_from;
+    if (m->envelope_from.text != NULL)
+        return m->envelope_from.text;
     if (m->from.n > 0)
         return m->from.items[0].addr;
     return m->resending != NULL ? lw_resending_sender(m->resending)->items[0].addr : r->found_from;
@@ -85,14 +85,18 @@ add_recipients(lw_rendering *r, size_t n, lw_error *err)
     const lw_message *m = r->message;
     const lw_mailboxes *resent[3];
     seen_set seen = { .mask = 7 };
+    lw_arena scratch;
+    char few[256];
 
     while (seen.mask < n * 2)
         seen.mask = seen.mask * 2 + 1;
     memcpy(&seen.seed, r->opts->random, sizeof seen.seed);
-    seen.slots = lw_zalloc_array(&r->alloc, seen.mask + 1, sizeof *seen.slots);
-    r->envelope.rcpts = lw_zalloc_array(&r->alloc, n, sizeof *r->envelope.rcpts);
+    lw_arena_init(&scratch, &r->alloc);
+    lw_arena_lend(&scratch, few, sizeof few);
+    seen.slots = lw_arena_array(&scratch, seen.mask + 1, sizeof *seen.slots);
+    r->envelope.rcpts = lw_arena_array(&r->arena, n, sizeof *r->envelope.rcpts);
     if (seen.slots == NULL || r->envelope.rcpts == NULL) {
-        lw_release(&r->alloc, seen.slots);
+        lw_arena_deinit(&scratch);
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "recipients: out of memory");
     }
     if (m->envelope_to.n > 0) {
@@ -106,7 +110,7 @@ add_recipients(lw_rendering *r, size_t n, lw_error *err)
             for (size_t i = 0; i < LW_COUNT(resent); i++)
                 add_list(&r->envelope, &seen, resent[i]);
     }
-    lw_release(&r->alloc, seen.slots);
+    lw_arena_deinit(&scratch);
     return LW_OK;
 }
 

@@ -97,14 +97,6 @@ check_name(lw_span name, lw_error *err)
     return LW_OK;
 }
 
-void
-lw_custom_deinit(const lw_alloc *alloc, lw_custom *c)
-{
-    lw_release(alloc, c->name);
-    lw_release(alloc, c->value);
-    lw_mailboxes_deinit(&c->list);
-}
-
 static bool
 has_custom(const lw_message *m, lw_span name)
 {
@@ -212,7 +204,7 @@ fill_custom(lw_message *m, lw_custom *c, field_kind kind, lw_span value, lw_erro
                        LW_MIME_VALUE_MAX);
     if ((rc = check_form(c, kind, value, err)) < 0)
         return rc;
-    c->value = lw_span_dup(&m->alloc, value);
+    c->value = lw_arena_span(&m->arena, value);
     return c->value != NULL ? LW_OK
         : lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", c->name);
 }
@@ -222,7 +214,7 @@ add_custom(lw_message *m, custom_list *list, lw_custom *c, lw_error *err)
 {
     void *items = *list->items;
 
-    if (!lw_array_room(&m->alloc, &items, *list->n, list->cap, sizeof *c))
+    if (!lw_arena_grow(&m->arena, &items, *list->n, list->cap, sizeof *c))
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", c->name);
     *list->items = items;
     (*list->items)[(*list->n)++] = *c;
@@ -234,10 +226,11 @@ static lw_code
 make_custom(lw_message *m, custom_list list, const char *name, field_kind kind,
             const char *value, lw_error *err)
 {
-    lw_custom c = { .name = lw_strdup(&m->alloc, name) };
+    lw_arena before = m->arena;
+    lw_custom c = { .name = lw_arena_str(&m->arena, name) };
     lw_code rc = LW_OK;
 
-    lw_mailboxes_init(&c.list, &m->alloc);
+    lw_mailboxes_init(&c.list, &m->arena);
     if (c.name == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", name);
     if (value != NULL)
@@ -245,7 +238,7 @@ make_custom(lw_message *m, custom_list list, const char *name, field_kind kind,
     if (rc >= 0)
         rc = add_custom(m, &list, &c, err);
     if (rc < 0)
-        lw_custom_deinit(&m->alloc, &c);
+        lw_arena_rewind(&m->arena, &before);
     return rc;
 }
 
@@ -276,10 +269,10 @@ call_setter(lw_message *m, lw_span name, const char *value)
         return lw_message_cc(m, value);
     if (lw_span_eq_nocase(name, LW_LIT("Reply-To")))
         return lw_message_reply_to(m, value);
-    is_set = lw_span_eq_nocase(name, LW_LIT("Subject")) ? m->subject != NULL
+    is_set = lw_span_eq_nocase(name, LW_LIT("Subject")) ? m->subject.text != NULL
         : lw_span_eq_nocase(name, LW_LIT("Date")) ? m->has_date
         : lw_span_eq_nocase(name, LW_LIT("From")) ? m->from.n > 0
-        : m->message_id != NULL;
+        : m->message_id.text != NULL;
     if (is_set)
         return lw_message_keep(m, refuse(&e, name.ptr, "it is set already, and a message has "
                                          "one only"), &e);

@@ -47,22 +47,16 @@ static void
 keep(lw_lint *l, const lw_lint_finding *f, lw_span header, const char *sentence)
 {
     void *items = l->findings;
-    char *text, *name = NULL;
+    char *text = lw_arena_str(&l->arena, sentence), *name = NULL;
 
-    if (!lw_array_room(&l->alloc, &items, l->n_findings, &l->cap_findings, sizeof *l->findings)) {
+    if (header.len > 0)
+        name = lw_arena_span(&l->arena, header);
+    if (text == NULL || (header.len > 0 && name == NULL)
+        || !lw_arena_grow(&l->arena, &items, l->n_findings, &l->cap_findings, sizeof *l->findings)) {
         lw_lint_no_memory(l);
         return;
     }
     l->findings = items;
-    text = lw_strdup(&l->alloc, sentence);
-    if (header.len > 0)
-        name = lw_span_dup(&l->alloc, header);
-    if (text == NULL || (header.len > 0 && name == NULL)) {
-        lw_release(&l->alloc, text);
-        lw_release(&l->alloc, name);
-        lw_lint_no_memory(l);
-        return;
-    }
     l->findings[l->n_findings] = *f;
     l->findings[l->n_findings].header = name;
     l->findings[l->n_findings++].text = text;
@@ -272,6 +266,7 @@ lw_lint_new(const lw_lint_opts *opts, lw_lint **out)
     if ((l = lw_zalloc(alloc, sizeof *l)) == NULL)
         return LW_ENOMEM;
     l->alloc = *alloc;
+    lw_arena_init(&l->arena, &l->alloc);
     l->opts = given;
     l->opts.max_findings = given.max_findings == 0 ? MAX_FINDINGS : given.max_findings;
     l->opts.large_bytes = given.large_bytes == 0 ? LARGE : given.large_bytes;
@@ -295,14 +290,7 @@ lw_lint_free(lw_lint *l)
         return;
     alloc = l->alloc;
     lw_reader_free(l->reader);
-    for (size_t i = 0; i < l->n_findings; i++) {
-        lw_release(&alloc, (char *)l->findings[i].header);
-        lw_release(&alloc, (char *)l->findings[i].text);
-    }
-    for (size_t i = 0; i < l->n_signatures; i++)
-        lw_release(&alloc, l->signatures[i].domain);
-    lw_release(&alloc, l->findings);
-    lw_release(&alloc, l->from_domain);
+    lw_arena_deinit(&l->arena);
     lw_release(&alloc, l);
 }
 

@@ -69,7 +69,7 @@ lw_lint_signature_field(lw_lint *l, const lw_read_event *ev)
         return;
     s = &l->signatures[l->n_signatures];
     memset(s, 0, sizeof *s);
-    if ((s->domain = lw_span_dup(&l->alloc, d)) == NULL) {
+    if ((s->domain = lw_arena_span(&l->arena, d)) == NULL) {
         lw_lint_no_memory(l);
         return;
     }

@@ -116,7 +116,7 @@ keep_from(lw_lint *l, const lw_mailboxes *boxes)
     l->n_from += boxes->n;
     if (l->from_domain != NULL || boxes->n == 0)
         return;
-    l->from_domain = lw_span_dup(&l->alloc, lw_addr_domain(boxes->items[0].addr));
+    l->from_domain = lw_arena_span(&l->arena, lw_addr_domain(boxes->items[0].addr));
     if (l->from_domain == NULL)
         lw_lint_no_memory(l);
 }
@@ -135,11 +135,13 @@ check_addresses(lw_lint *l, const lw_read_event *ev, const char *name)
 {
     bool is_from = strcmp(name, "From") == 0, is_bcc = strcmp(name, "Bcc") == 0;
     bool may_be_empty = is_bcc || strcmp(name, "To") == 0 || strcmp(name, "Cc") == 0;
+    lw_arena arena;
     lw_mailboxes boxes;
     lw_error err;
     lw_code rc;
 
-    lw_mailboxes_init(&boxes, &l->alloc);
+    lw_arena_init(&arena, &l->alloc);
+    lw_mailboxes_init(&boxes, &arena);
     lw_error_clear(&err);
     rc = lw_mailboxes_parse_with(&boxes, ev->raw, name, may_be_empty ? LW_LIST_MAY_BE_EMPTY : 0, &err);
     if (rc == LW_ENOMEM)
@@ -153,7 +155,7 @@ check_addresses(lw_lint *l, const lw_read_event *ev, const char *name)
     if (is_bcc)
         lw_lint_add(l, LW_LINT_BCC_SHOWN, ev->name, "a Bcc field: everybody sees it unless it is "
                     "removed before sending, as letterwing send does");
-    lw_mailboxes_deinit(&boxes);
+    lw_arena_deinit(&arena);
 }
 
 static void

@@ -21,6 +21,7 @@ typedef struct lw_lint_signature {
 
 struct lw_lint {
     lw_alloc alloc;
+    lw_arena arena; /* of the findings, and of what is remembered */
     lw_lint_opts opts;
     lw_code failed; /* sticks */
     lw_reader *reader;

@@ -15,17 +15,20 @@ static const lw_error no_message = {
 lw_message *
 lw_message_new_with(const lw_alloc *alloc)
 {
-    lw_message *m = lw_zalloc(alloc, sizeof *m);
+    lw_message *m = lw_malloc(alloc, sizeof *m);
 
     if (m == NULL)
         return NULL;
+    memset(m, 0, offsetof(lw_message, room));
     m->alloc = *lw_alloc_or_default(alloc);
-    lw_mailboxes_init(&m->from, &m->alloc);
-    lw_mailboxes_init(&m->to, &m->alloc);
-    lw_mailboxes_init(&m->cc, &m->alloc);
-    lw_mailboxes_init(&m->bcc, &m->alloc);
-    lw_mailboxes_init(&m->reply_to, &m->alloc);
-    lw_mailboxes_init(&m->envelope_to, &m->alloc);
+    lw_arena_init(&m->arena, &m->alloc);
+    lw_arena_lend(&m->arena, m->room, sizeof m->room);
+    lw_mailboxes_init(&m->from, &m->arena);
+    lw_mailboxes_init(&m->to, &m->arena);
+    lw_mailboxes_init(&m->cc, &m->arena);
+    lw_mailboxes_init(&m->bcc, &m->arena);
+    lw_mailboxes_init(&m->reply_to, &m->arena);
+    lw_mailboxes_init(&m->envelope_to, &m->arena);
     lw_buf_init(&m->types, &m->alloc, LW_MIME_VALUE_MAX);
     return m;
 }
@@ -42,32 +45,16 @@ lw_message_free(lw_message *m)
     if (m == NULL)
         return;
     lw_alloc alloc = m->alloc;
-    lw_mailboxes_deinit(&m->from);
-    lw_mailboxes_deinit(&m->to);
-    lw_mailboxes_deinit(&m->cc);
-    lw_mailboxes_deinit(&m->bcc);
-    lw_mailboxes_deinit(&m->reply_to);
-    lw_mailboxes_deinit(&m->envelope_to);
-    lw_release(&alloc, m->envelope_from);
-    lw_release(&alloc, m->subject);
-    lw_release(&alloc, m->message_id);
     lw_release(&alloc, m->text.ptr);
     lw_release(&alloc, m->html.ptr);
     lw_release(&alloc, m->amp.ptr);
     lw_release(&alloc, m->calendar.ptr);
     lw_release(&alloc, m->derived.ptr);
-    for (size_t i = 0; i < m->n_customs; i++)
-        lw_custom_deinit(&alloc, &m->customs[i]);
-    lw_release(&alloc, m->customs);
-    for (size_t i = 0; i < m->n_changes; i++)
-        lw_custom_deinit(&alloc, &m->changes[i]);
-    lw_release(&alloc, m->changes);
-    lw_resending_free(&alloc, m->resending);
     for (size_t i = 0; i < m->attached.n; i++)
-        lw_attached_deinit(&alloc, &m->attached.items[i]);
-    lw_release(&alloc, m->attached.items);
-    lw_content_deinit(&alloc, &m->raw);
+        lw_content_deinit(&m->attached.items[i].content);
+    lw_content_deinit(&m->raw);
     lw_buf_deinit(&m->types);
+    lw_arena_deinit(&m->arena);
     lw_release(&alloc, m);
 }
 
@@ -135,27 +122,56 @@ lw_mailboxes_parse(lw_mailboxes *l, lw_span list, const char *field, lw_error *e
     return lw_mailboxes_parse_with(l, list, field, 0, err);
 }
 
+/* NUL-terminated text into a slot; what was there stays if memory runs out */
+static lw_code
+set_slot(lw_message *m, lw_arena_slot *slot, lw_span s, const char *field, lw_error *err)
+{
+    char *room = lw_arena_replace(&m->arena, slot, s.len + 1);
+
+    if (room == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", field);
+    if (s.len > 0)
+        memcpy(room, s.ptr, s.len);
+    room[s.len] = '\0';
+    return LW_OK;
+}
+
+static lw_code
+set_sender(lw_message *m, const lw_mailboxes *one, lw_error *err)
+{
+    lw_span name = lw_span_str(one->items[0].name), addr = lw_span_str(one->items[0].addr);
+    char *room;
+
+    if (one->n > 1)
+        return lw_fail(err, LW_EADDRESS, LW_STAGE_COMPOSE,
+                       "from: one sender is needed, %zu were given", one->n);
+    room = lw_arena_replace(&m->arena, &m->sender_text, lw_mailbox_size(name, addr));
+    if (room == NULL)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "from: out of memory");
+    m->sender = lw_mailbox_write(room, name, addr);
+    m->from.items = &m->sender;
+    m->from.n = 1;
+    return LW_OK;
+}
+
 lw_code
 lw_message_from(lw_message *m, const char *mailbox)
 {
+    char room[512];
+    lw_arena scratch;
     lw_mailboxes one;
     lw_error e;
     lw_code rc = lw_message_not_null(m, mailbox, "from");
 
     if (rc < 0)
         return rc;
-    lw_mailboxes_init(&one, &m->alloc);
-    rc = lw_mailboxes_parse(&one, lw_span_str(mailbox), "from", &e);
-    if (rc >= 0 && one.n > 1)
-        rc = lw_fail(&e, LW_EADDRESS, LW_STAGE_COMPOSE,
-                     "from: one sender is needed, %zu were given", one.n);
-    if (rc < 0) {
-        lw_mailboxes_deinit(&one);
-        return lw_message_keep(m, rc, &e);
-    }
-    lw_mailboxes_deinit(&m->from);
-    m->from = one;
-    return LW_OK;
+    lw_arena_init(&scratch, &m->alloc);
+    lw_arena_lend(&scratch, room, sizeof room);
+    lw_mailboxes_init(&one, &scratch);
+    if ((rc = lw_mailboxes_parse(&one, lw_span_str(mailbox), "from", &e)) >= 0)
+        rc = set_sender(m, &one, &e);
+    lw_arena_deinit(&scratch);
+    return lw_message_keep(m, rc, &e);
 }
 
 lw_code
@@ -182,49 +198,37 @@ lw_message_reply_to(lw_message *m, const char *list)
     return add_list(m, m == NULL ? NULL : &m->reply_to, list, "reply-to");
 }
 
-/* store value's owner in *slot, freeing what was there */
-static void
-replace(lw_message *m, char **slot, char *value)
-{
-    lw_release(&m->alloc, *slot);
-    *slot = value;
-}
-
 lw_code
 lw_message_envelope_from(lw_message *m, const char *address)
 {
+    char addr[LW_ADDR_MAX + 1] = "";
     lw_error e;
-    char *addr = NULL;
     lw_code rc = lw_message_not_null(m, address, "envelope-from");
 
     if (rc < 0)
         return rc;
-    if (address[0] != '\0') {
-        rc = lw_addr_parse(&m->alloc, lw_span_str(address), "envelope-from", &addr, &e);
-    } else if ((addr = lw_strdup(&m->alloc, "")) == NULL) {
-        rc = lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "envelope-from: out of memory");
-    }
+    if (address[0] != '\0')
+        rc = lw_addr_parse(lw_span_str(address), "envelope-from", addr, &e);
     if (rc >= 0)
-        replace(m, &m->envelope_from, addr);
+        rc = set_slot(m, &m->envelope_from, lw_span_str(addr), "envelope-from", &e);
     return lw_message_keep(m, rc, &e);
 }
 
 lw_code
 lw_message_envelope_to(lw_message *m, const char *address)
 {
+    char addr[LW_ADDR_MAX + 1];
     lw_error e;
-    char *addr = NULL;
     lw_code rc = lw_message_not_null(m, address, "envelope-to");
 
     if (rc < 0)
         return rc;
-    rc = lw_addr_parse(&m->alloc, lw_span_str(address), "envelope-to", &addr, &e);
+    rc = lw_addr_parse(lw_span_str(address), "envelope-to", addr, &e);
     if (rc >= 0) {
         rc = lw_mailboxes_add(&m->envelope_to, LW_LIT(""), lw_span_str(addr));
         if (rc < 0)
             lw_fail(&e, rc, LW_STAGE_COMPOSE, "envelope-to: out of memory");
     }
-    lw_release(&m->alloc, addr);
     return lw_message_keep(m, rc, &e);
 }
 
@@ -233,7 +237,6 @@ lw_message_subject(lw_message *m, const char *subject)
 {
     lw_span s = lw_span_str(subject);
     lw_error e;
-    char *copy = NULL;
     lw_code rc = lw_message_not_null(m, subject, "subject");
 
     if (rc < 0)
@@ -242,10 +245,8 @@ lw_message_subject(lw_message *m, const char *subject)
     if (rc >= 0 && s.len > LW_MIME_VALUE_MAX)
         rc = lw_fail(&e, LW_ELIMIT, LW_STAGE_COMPOSE, "subject: longer than %zu octets",
                      LW_MIME_VALUE_MAX);
-    if (rc >= 0 && (copy = lw_span_dup(&m->alloc, s)) == NULL)
-        rc = lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "subject: out of memory");
     if (rc >= 0)
-        replace(m, &m->subject, copy);
+        rc = set_slot(m, &m->subject, s, "subject", &e);
     return lw_message_keep(m, rc, &e);
 }
 
@@ -318,7 +319,6 @@ lw_message_id(lw_message *m, const char *message_id)
 {
     lw_span s = lw_span_trim(lw_span_str(message_id));
     lw_error e;
-    char *copy = NULL;
     lw_code rc = lw_message_not_null(m, message_id, "message-id");
 
     if (rc < 0)
@@ -327,9 +327,7 @@ lw_message_id(lw_message *m, const char *message_id)
     if (rc >= 0 && !lw_message_is_id(s))
         rc = lw_fail(&e, LW_EMESSAGE, LW_STAGE_COMPOSE,
                      "message-id: \"%.60s\" is not of the form <left@right>", message_id);
-    if (rc >= 0 && (copy = lw_span_dup(&m->alloc, s)) == NULL)
-        rc = lw_fail(&e, LW_ENOMEM, LW_STAGE_COMPOSE, "message-id: out of memory");
     if (rc >= 0)
-        replace(m, &m->message_id, copy);
+        rc = set_slot(m, &m->message_id, s, "message-id", &e);
     return lw_message_keep(m, rc, &e);
 }

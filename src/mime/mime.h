@@ -25,17 +25,14 @@ typedef struct lw_mailbox {
     char *addr;
 } lw_mailbox;
 
-/** Many mailboxes cost few allocations: their text stands in chunks, the parser's scratch stays. */
+/** Many mailboxes, all in an arena, and freed with it. */
 typedef struct lw_mailboxes {
-    const lw_alloc *alloc;
+    lw_arena *arena;
     lw_mailbox *items;
     size_t n, cap;
-    struct lw_mailbox_chunk *chunk;
-    lw_buf scratch[3];
 } lw_mailboxes;
 
-void lw_mailboxes_init(lw_mailboxes *l, const lw_alloc *alloc);
-void lw_mailboxes_deinit(lw_mailboxes *l);
+void lw_mailboxes_init(lw_mailboxes *l, lw_arena *arena);
 /** lw_mailboxes_parse - add the members of an RFC 5322 address list (groups are flattened); field
  *  names the argument in the error.  Linear in the length; on failure l is unchanged. */
 LW_MUST_USE lw_code lw_mailboxes_parse(lw_mailboxes *l, lw_span list, const char *field, lw_error *err);

@@ -33,12 +33,16 @@ enum {
 };
 LW_MUST_USE lw_code lw_mailboxes_parse_with(lw_mailboxes *l, lw_span list, const char *field,
                                             unsigned flags, lw_error *err);
+/** lw_mailboxes_room - room for one more in the array; false when out of memory */
+bool lw_mailboxes_room(lw_mailboxes *l);
 /** lw_mailboxes_add - one more; name may be empty; copies both */
 LW_MUST_USE lw_code lw_mailboxes_add(lw_mailboxes *l, lw_span name, lw_span addr);
-/** lw_mailboxes_truncate - drop the members from n on */
-void lw_mailboxes_truncate(lw_mailboxes *l, size_t n);
-/** lw_addr_parse - one addr-spec, nothing around it, in canonical form into *addr (lw_release) */
-LW_MUST_USE lw_code lw_addr_parse(const lw_alloc *alloc, lw_span s, const char *field, char **addr,
+/** lw_mailbox_write - a mailbox in room of lw_mailbox_size octets; name may overlap it */
+size_t lw_mailbox_size(lw_span name, lw_span addr);
+lw_mailbox lw_mailbox_write(char *room, lw_span name, lw_span addr);
+#define LW_ADDR_MAX 254 /* RFC 5321 4.5.3.1.3: 256 with the punctuation around it */
+/** lw_addr_parse - one addr-spec, nothing around it, in canonical form; allocates nothing */
+LW_MUST_USE lw_code lw_addr_parse(lw_span s, const char *field, char addr[LW_ADDR_MAX + 1],
                                   lw_error *err);
 /** lw_addr_domain - what follows the last @ */
 lw_span lw_addr_domain(const char *addr);
@@ -159,7 +163,7 @@ const char *lw_mediatype_by_name(lw_span name);
 
 /** A custom header; list is used instead of value where the field holds addresses. */
 typedef struct lw_custom {
-    char *name, *value;
+    const char *name, *value;
     lw_mailboxes list;
     bool is_list;
     bool is_verbatim; /* URIs and message identifiers: never encoded, folded at spaces */
@@ -171,12 +175,12 @@ typedef struct lw_content {
     lw_span memory;
     lw_source source;
     bool has_source;
-    char *label; /* for errors: the path, or the name; NULL = none */
+    const char *label; /* for errors: the path, or the name; NULL = none */
 } lw_content;
 
 typedef struct lw_attached {
     lw_content content;
-    char *name, *type, *cid; /* name and cid may be NULL */
+    const char *name, *type, *cid; /* name and cid may be NULL */
     bool is_inline;
     bool is_message;         /* message/rfc822, if it turns out to be one       */
     bool has_type;           /* the caller said so: then it must be one         */
@@ -190,12 +194,18 @@ typedef struct lw_list_of_attached {
     size_t n, cap;
 } lw_list_of_attached;
 
+#define LW_MESSAGE_ROOM 1024 /* holds what a message to one recipient needs */
+
+/** Names, addresses, values, and the arrays of them, stand in one arena; bodies do not.  What can be
+ *  set again has a slot, so that setting it for ever does not take memory for ever. */
 struct lw_message {
     lw_alloc alloc;
+    lw_arena arena;
     lw_error error;
     lw_mailboxes from, to, cc, bcc, reply_to, envelope_to;
-    char *envelope_from; /* NULL = From's */
-    char *subject, *message_id;
+    lw_mailbox sender;      /* the one in from */
+    lw_arena_slot sender_text, subject, message_id;
+    lw_arena_slot envelope_from;  /* not set: From's */
     bool has_date;
     int64_t date_s;
     int zone_minutes;
@@ -217,10 +227,9 @@ struct lw_message {
     lw_content raw;
     lw_dkim_signer *dkim; /* for whoever sends it: nothing here looks into it */
     lw_secure *secure;    /* the same; text is then encoded so that it survives */
+    char room[LW_MESSAGE_ROOM]; /* the arena's first; not initialised */
 };
 
-/** lw_array_room - room for one more element; false when out of memory */
-bool lw_array_room(const lw_alloc *alloc, void **items, size_t n, size_t *cap, size_t size);
 /** lw_message_keep - remember a setter's failure if it is the first; returns rc */
 lw_code lw_message_keep(lw_message *m, lw_code rc, const lw_error *err);
 /** lw_message_plain_text - the text/plain body: as set, flowed, or made from the HTML (plain.c); not
@@ -235,16 +244,13 @@ void lw_text_flow(lw_buf *out, lw_span text);
 bool lw_message_is_id(lw_span s);
 /** lw_message_not_null - a NULL argument is the caller's mistake, kept with the field's name */
 lw_code lw_message_not_null(lw_message *m, const void *value, const char *field);
-void lw_content_deinit(const lw_alloc *alloc, lw_content *c);
-void lw_attached_deinit(const lw_alloc *alloc, lw_attached *a);
-void lw_custom_deinit(const lw_alloc *alloc, lw_custom *c);
+void lw_content_deinit(lw_content *c);
 /** lw_resending_lists - to, cc and bcc of s, how many are in them; 0 for NULL, which sets nothing */
 size_t lw_resending_lists(const lw_resending *s, const lw_mailboxes *lists[3]);
 /** lw_resending_sender - whose first mailbox gets reports of failure */
 const lw_mailboxes *lw_resending_sender(const lw_resending *s);
 /** lw_resending_utf8 - the first address that is not ASCII, and its field; NULL = none */
 const char *lw_resending_utf8(const lw_resending *s, const char **field);
-void lw_resending_free(const lw_alloc *alloc, lw_resending *s);
 
 /* ---- rendering: render.c (structure), envelope.c, raw.c (ready message), pull.c ------------------- */
 
@@ -302,8 +308,13 @@ typedef struct lw_part_facts {
     uint64_t size, size_out; /* size_out: of a message, with CRLF line ends */
 } lw_part_facts;
 
+#define LW_RENDERING_ROOM 768 /* holds what a message of text to one recipient needs */
+#define LW_LITERAL_ROOM ((size_t)1024) /* holds most headers */
+
+/** Its lists stand in an arena, which is emptied with it; octets do not. */
 struct lw_rendering {
     lw_alloc alloc;
+    lw_arena arena;
     lw_message *message;
     lw_render_opts kept;
     const lw_render_opts *opts; /* kept; its host only while lw_rendering_new runs */
@@ -312,17 +323,18 @@ struct lw_rendering {
     lw_part_facts *facts;       /* one per attachment                              */
     lw_envelope envelope;
     lw_mailboxes found;         /* recipients and sender read from a ready message */
-    char *found_from;           /* the ready message's own sender          */
+    const char *found_from;     /* the ready message's own sender          */
     lw_body body;
     lw_buf literal;
     size_t flushed;             /* octets of literal that pieces have */
     lw_piece *pieces;
     size_t n_pieces, cap_pieces;
-    char *message_id;
+    const char *message_id;
     char *out, *in;
     size_t out_cap;
     lw_pull pull;
     lw_error error;
+    char room[LW_RENDERING_ROOM]; /* the arena's first; not initialised */
 };
 
 /** lw_render_composed, lw_render_raw - fill literal, pieces, message_id, envelope flags */
@@ -331,14 +343,14 @@ LW_MUST_USE lw_code lw_render_raw(lw_rendering *r, lw_error *err);
 /** lw_render_resent - the block of Resent- fields */
 LW_MUST_USE lw_code lw_render_resent(lw_rendering *r);
 /** lw_render_new_id - "<...@...>", unique, of the domain of addr; NULL when out of memory */
-char *lw_render_new_id(const lw_rendering *r, const char *addr);
+const char *lw_render_new_id(lw_rendering *r, const char *addr);
 /** lw_render_custom - a header of the caller's own */
 void lw_render_custom(lw_buf *b, const lw_custom *c);
 /** lw_render_parts - the bodies and attachments (parts.c) */
 LW_MUST_USE lw_code lw_render_parts(lw_rendering *r, lw_error *err);
 #define LW_TOKEN_LEN 26 /* characters of a boundary's random part, 130 bits */
-/** lw_random_text - n characters of 5 bits each, and a NUL */
-void lw_random_text(char *dst, size_t n, const unsigned char *random, size_t n_random);
+/** lw_random_text - n characters, each of the next 5 bits of random, and a NUL */
+void lw_random_text(char *dst, size_t n, const unsigned char *random);
 /** lw_render_envelope - from and recipients, each once */
 LW_MUST_USE lw_code lw_render_envelope(lw_rendering *r, lw_error *err);
 /** lw_render_piece - one more piece; literal octets written since the last one come first */

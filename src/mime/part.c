@@ -15,7 +15,7 @@ add_piece(lw_rendering *r, const lw_piece *piece)
 {
     void *pieces = r->pieces;
 
-    if (!lw_array_room(&r->alloc, &pieces, r->n_pieces, &r->cap_pieces, sizeof *r->pieces))
+    if (!lw_arena_grow(&r->arena, &pieces, r->n_pieces, &r->cap_pieces, sizeof *r->pieces))
         return LW_ENOMEM;
     r->pieces = pieces;
     r->pieces[r->n_pieces++] = *piece;

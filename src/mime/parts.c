@@ -36,7 +36,7 @@ choose_token(lw_composer *c)
 
     memcpy(random, c->r->opts->random + 15, sizeof random);
     do {
-        lw_random_text(c->token, LW_TOKEN_LEN, random, sizeof random);
+        lw_random_text(c->token, LW_TOKEN_LEN, random);
         for (size_t i = 0; i < sizeof random && ++random[i] == 0; i++)
             ;
     } while (holds_token(c->text, c->token) || holds_token(&m->html, c->token)
@@ -197,8 +197,7 @@ static lw_code
 put_invitation_file(lw_composer *c, lw_error *err)
 {
     const lw_text *t = &c->r->message->calendar;
-    lw_attached a = { .content = { .memory = { t->ptr, t->len } }, .name = (char[]){ "invite.ics" },
-                      .type = (char[]){ "application/ics" } };
+    lw_attached a = { .content = { .memory = { t->ptr, t->len } }, .name = "invite.ics", .type = "application/ics" };
     lw_part_facts facts = { .is_known = true, .size = t->len };
 
     if (t->ptr == NULL)
@@ -244,7 +243,7 @@ lw_render_parts(lw_rendering *r, lw_error *err)
     if ((rc = lw_message_plain_text(m, &c.text, err)) < 0)
         return rc;
     if (r->facts == NULL && m->attached.n > 0
-        && (r->facts = lw_zalloc_array(&r->alloc, m->attached.n, sizeof *r->facts)) == NULL)
+        && (r->facts = lw_arena_array(&r->arena, m->attached.n, sizeof *r->facts)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "attachment: out of memory");
     choose_token(&c);
     return put_everything(&c, err);

@@ -11,10 +11,10 @@
 static lw_code
 refuse_parts(const lw_message *m, lw_error *err)
 {
-    const char *what = m->subject != NULL ? "subject" : m->text.ptr != NULL ? "text"
+    const char *what = m->subject.text != NULL ? "subject" : m->text.ptr != NULL ? "text"
         : m->html.ptr != NULL ? "html" : m->attached.n > 0 ? "attachment"
         : m->reply_to.n > 0 ? "reply-to" : m->n_customs > 0 ? m->customs[0].name
-        : m->message_id != NULL ? "message-id" : m->has_date ? "date" : NULL;
+        : m->message_id.text != NULL ? "message-id" : m->has_date ? "date" : NULL;
 
     return what == NULL ? LW_OK : lw_fail(err, LW_EUSAGE, LW_STAGE_COMPOSE,
         "%s: a ready message is sent as it is, nothing can be added to it", what);
@@ -43,11 +43,9 @@ find_sender(lw_rendering *r, lw_span value, lw_error *err)
     lw_mailboxes l;
     lw_code rc;
 
-    lw_mailboxes_init(&l, &r->alloc);
-    rc = lw_mailboxes_parse(&l, value, "From", err);
-    if (rc >= 0 && (r->found_from = lw_strdup(&r->alloc, l.items[0].addr)) == NULL)
-        rc = LW_ENOMEM;
-    lw_mailboxes_deinit(&l);
+    lw_mailboxes_init(&l, &r->arena);
+    if ((rc = lw_mailboxes_parse(&l, value, "From", err)) >= 0)
+        r->found_from = l.items[0].addr;
     return rc;
 }
 
@@ -63,7 +61,7 @@ wants_sender(const lw_rendering *r)
 {
     const lw_message *m = r->message;
 
-    return m->envelope_from == NULL && m->from.n == 0 && m->resending == NULL && r->found_from == NULL;
+    return m->envelope_from.text == NULL && m->from.n == 0 && m->resending == NULL && r->found_from == NULL;
 }
 
 /* what the envelope and the report need to know of one field */
@@ -81,7 +79,7 @@ learn(lw_rendering *r, const lw_scan_line *f, lw_buf *scratch, lw_error *err)
         return LW_ENOMEM;
     lw_span value = lw_span_trim(lw_buf_span(scratch));
     if (is_id) {
-        r->message_id = lw_span_dup(&r->alloc, value);
+        r->message_id = lw_arena_span(&r->arena, value);
         return r->message_id == NULL ? LW_ENOMEM : LW_OK;
     }
     if (!is_to)
@@ -119,9 +117,9 @@ learn_change(lw_rendering *r, const lw_custom *c)
     if (wants_to && (is_named(&f, "To") || is_named(&f, "Cc")))
         return copy_list(&r->found, &c->list);
     if (wants_from && is_named(&f, "From"))
-        return (r->found_from = lw_strdup(&r->alloc, c->list.items[0].addr)) == NULL ? LW_ENOMEM : LW_OK;
+        r->found_from = c->list.items[0].addr;
     if (is_named(&f, "Message-ID") && r->message_id == NULL)
-        return (r->message_id = lw_strdup(&r->alloc, c->value)) == NULL ? LW_ENOMEM : LW_OK;
+        r->message_id = c->value;
     return LW_OK;
 }
 

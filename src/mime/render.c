@@ -9,47 +9,51 @@
 
 /* n characters of 5 bits each: letters and digits that no case folding confuses */
 void
-lw_random_text(char *dst, size_t n, const unsigned char *random, size_t n_random)
+lw_random_text(char *dst, size_t n, const unsigned char *random)
 {
     static const char alphabet[32] = "0123456789abcdefghjkmnpqrstvwxyz";
+    unsigned bits = 0, n_bits = 0;
 
     for (size_t i = 0; i < n; i++) {
-        size_t bit = i * 5, at = bit / 8;
-        unsigned pair = (unsigned)random[at % n_random] << 8 | random[(at + 1) % n_random];
-        dst[i] = alphabet[pair >> (11 - bit % 8) & 31];
+        if (n_bits < 5) {
+            bits = bits << 8 | *random++;
+            n_bits += 8;
+        }
+        n_bits -= 5;
+        dst[i] = alphabet[bits >> n_bits & 31];
     }
     dst[n] = '\0';
 }
 
 /* ---- headers of the message --------------------------------------------------------------- */
 
-char *
-lw_render_new_id(const lw_rendering *r, const char *addr)
+const char *
+lw_render_new_id(lw_rendering *r, const char *addr)
 {
     lw_span domain = lw_addr_domain(addr);
     const char *host = r->opts->host;
-    char left[LW_TOKEN_LEN + 1];
+    char left[LW_TOKEN_LEN + 1], id[LW_LINE_MAX];
     lw_buf b;
 
     /* the domain of the sender is ours to name; a host is the next best where it is not ASCII */
     if (!lw_span_is_ascii(domain) && host != NULL && host[0] != '\0'
         && lw_addr_domain_problem(lw_span_str(host)) == NULL)
         domain = lw_span_str(host);
-    lw_random_text(left, LW_TOKEN_LEN, r->opts->random, 17);
-    lw_buf_init(&b, &r->alloc, LW_LINE_MAX);
+    lw_random_text(left, LW_TOKEN_LEN, r->opts->random);
+    lw_buf_init_over(&b, id, sizeof id);
     lw_buf_add_char(&b, '<');
     lw_buf_add(&b, (lw_span){ left, LW_TOKEN_LEN });
     lw_buf_add_char(&b, '@');
     lw_buf_add(&b, domain);
     lw_buf_add_char(&b, '>');
-    return lw_buf_take(&b);
+    return lw_arena_span(&r->arena, lw_buf_span(&b));
 }
 
 static lw_code
 make_message_id(lw_rendering *r, lw_error *err)
 {
-    r->message_id = r->message->message_id != NULL
-        ? lw_strdup(&r->alloc, r->message->message_id)
+    r->message_id = r->message->message_id.text != NULL
+        ? r->message->message_id.text
         : lw_render_new_id(r, r->message->from.items[0].addr);
     return r->message_id != NULL ? LW_OK
         : lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message-id: out of memory");
@@ -129,7 +133,7 @@ put_references(lw_buf *b, const lw_message *m)
             parent = &m->customs[i];
     }
     if (parent != NULL)
-        lw_render_custom(b, &(lw_custom){ .name = (char[]){ "References" }, .value = parent->value,
+        lw_render_custom(b, &(lw_custom){ .name = "References", .value = parent->value,
                                           .is_verbatim = true });
 }
 
@@ -145,8 +149,8 @@ put_headers(lw_rendering *r, lw_buf *b)
     if (m->to.n == 0 && m->cc.n == 0)
         lw_buf_add(b, LW_LIT("To: undisclosed-recipients:;\r\n"));
     put_mailboxes(b, LW_LIT("Reply-To"), &m->reply_to);
-    if (m->subject != NULL)
-        put_text(b, LW_LIT("Subject"), lw_span_str(m->subject));
+    if (m->subject.text != NULL)
+        put_text(b, LW_LIT("Subject"), lw_span_str(m->subject.text));
     put_text(b, LW_LIT("Message-ID"), lw_span_str(r->message_id));
     for (size_t i = 0; i < m->n_customs; i++)
         lw_render_custom(b, &m->customs[i]);

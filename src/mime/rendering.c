@@ -107,14 +107,18 @@ lw_rendering_new(lw_message *m, const lw_render_opts *opts, lw_rendering **out, 
             *err = *lw_message_error(m);
         return lw_message_error(m)->code;
     }
-    if ((r = lw_zalloc(&m->alloc, sizeof *r)) == NULL)
+    if ((r = lw_malloc(&m->alloc, sizeof *r)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message: out of memory");
+    memset(r, 0, offsetof(lw_rendering, room));
     r->alloc = m->alloc;
+    lw_arena_init(&r->arena, &r->alloc);
+    lw_arena_lend(&r->arena, r->room, sizeof r->room);
     r->message = m;
     r->kept = *opts;
     r->opts = &r->kept;
-    lw_mailboxes_init(&r->found, &r->alloc);
+    lw_mailboxes_init(&r->found, &r->arena);
     lw_buf_init(&r->literal, &r->alloc, LW_MIME_HEADER_MAX);
+    (void)lw_buf_space(&r->literal, LW_LITERAL_ROOM - 1); /* a failure stays in it */
     rc = build(r, &e);
     r->kept.host = NULL;
     if (rc < 0) {
@@ -136,13 +140,8 @@ lw_rendering_free(lw_rendering *r)
         return;
     lw_alloc alloc = r->alloc;
     lw_pull_rewind(r);
-    lw_mailboxes_deinit(&r->found);
-    lw_release(&alloc, r->found_from);
-    lw_release(&alloc, r->envelope.rcpts);
+    lw_arena_deinit(&r->arena);
     lw_buf_deinit(&r->literal);
-    lw_release(&alloc, r->pieces);
-    lw_release(&alloc, r->facts);
-    lw_release(&alloc, r->message_id);
     lw_release(&alloc, r->out);
     lw_release(&alloc, r->in);
     lw_release(&alloc, r);

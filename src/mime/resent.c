@@ -8,38 +8,24 @@
 
 struct lw_resending {
     lw_mailboxes from, sender, to, cc, bcc;
-    char *message_id; /* NULL = made when it is sent */
+    const char *message_id; /* NULL = made when it is sent */
     bool has_date;
     int64_t date_s;
     int zone_minutes;
 };
 
-void
-lw_resending_free(const lw_alloc *alloc, lw_resending *s)
-{
-    if (s == NULL)
-        return;
-    lw_mailboxes_deinit(&s->from);
-    lw_mailboxes_deinit(&s->sender);
-    lw_mailboxes_deinit(&s->to);
-    lw_mailboxes_deinit(&s->cc);
-    lw_mailboxes_deinit(&s->bcc);
-    lw_release(alloc, s->message_id);
-    lw_release(alloc, s);
-}
-
 static lw_resending *
-new_resending(const lw_alloc *alloc)
+new_resending(lw_arena *arena)
 {
-    lw_resending *s = lw_zalloc(alloc, sizeof *s);
+    lw_resending *s = lw_arena_array(arena, 1, sizeof *s);
 
     if (s == NULL)
         return NULL;
-    lw_mailboxes_init(&s->from, alloc);
-    lw_mailboxes_init(&s->sender, alloc);
-    lw_mailboxes_init(&s->to, alloc);
-    lw_mailboxes_init(&s->cc, alloc);
-    lw_mailboxes_init(&s->bcc, alloc);
+    lw_mailboxes_init(&s->from, arena);
+    lw_mailboxes_init(&s->sender, arena);
+    lw_mailboxes_init(&s->to, arena);
+    lw_mailboxes_init(&s->cc, arena);
+    lw_mailboxes_init(&s->bcc, arena);
     return s;
 }
 
@@ -67,7 +53,7 @@ refuse(lw_error *err, lw_code code, const char *what)
 }
 
 static lw_code
-fill(lw_resending *s, const lw_alloc *alloc, const lw_resent *how, lw_error *err)
+fill(lw_resending *s, lw_arena *arena, const lw_resent *how, lw_error *err)
 {
     lw_span id = lw_span_trim(lw_span_str(how->message_id));
     lw_code rc = parse_lists(s, how, err);
@@ -88,7 +74,7 @@ fill(lw_resending *s, const lw_alloc *alloc, const lw_resent *how, lw_error *err
     if (how->has_date && !lw_date_ok(how->date_s, how->zone_minutes))
         return refuse(err, LW_EMESSAGE, "resent-date: the year must be in 1900..9999 and the zone "
                                         "within a day");
-    if (how->message_id != NULL && (s->message_id = lw_span_dup(alloc, id)) == NULL)
+    if (how->message_id != NULL && (s->message_id = lw_arena_span(arena, id)) == NULL)
         return refuse(err, LW_ENOMEM, "resent-message-id: out of memory");
     s->has_date = how->has_date;
     s->date_s = how->date_s;
@@ -99,21 +85,23 @@ fill(lw_resending *s, const lw_alloc *alloc, const lw_resent *how, lw_error *err
 lw_code
 lw_message_resent(lw_message *m, const lw_resent *how)
 {
-    lw_resending *s = NULL;
+    lw_resending *s;
+    lw_arena before;
     lw_error e;
     lw_code rc;
 
     if ((rc = lw_message_not_null(m, how, "resent")) < 0
         || (rc = lw_message_not_null(m, how->from, "resent-from")) < 0)
         return rc;
+    before = m->arena;
     if (m->resending != NULL)
         rc = refuse(&e, LW_EUSAGE, "resent: it is set already, and a message is sent on once at a time");
-    else if ((s = new_resending(&m->alloc)) == NULL)
+    else if ((s = new_resending(&m->arena)) == NULL)
         rc = refuse(&e, LW_ENOMEM, "resent: out of memory");
-    else if ((rc = fill(s, &m->alloc, how, &e)) >= 0)
+    else if ((rc = fill(s, &m->arena, how, &e)) >= 0)
         m->resending = s;
     if (rc < 0)
-        lw_resending_free(&m->alloc, s);
+        lw_arena_rewind(&m->arena, &before);
     return lw_message_keep(m, rc, &e);
 }
 
@@ -171,11 +159,12 @@ lw_render_resent(lw_rendering *r)
 {
     const lw_resending *s = r->message->resending;
     const lw_mailboxes *sender = lw_resending_sender(s);
-    char *id = s->message_id != NULL ? NULL : lw_render_new_id(r, sender->items[0].addr);
+    const char *id = s->message_id != NULL ? s->message_id
+        : lw_render_new_id(r, sender->items[0].addr);
     lw_buf *b = &r->literal;
     lw_field_writer w;
 
-    if (id == NULL && s->message_id == NULL)
+    if (id == NULL)
         return LW_ENOMEM;
     put_list(b, LW_LIT("Resent-From"), &s->from);
     /* [RFC5322 3.6.6] ""Resent-Sender:" SHOULD NOT be used if "Resent-Sender:" would be identical to
@@ -189,8 +178,7 @@ lw_render_resent(lw_rendering *r)
                   s->has_date ? s->zone_minutes : r->opts->zone_minutes);
     lw_field_end(&w);
     lw_field_begin(&w, b, LW_LIT("Resent-Message-ID"));
-    lw_field_verbatim(&w, lw_span_str(id != NULL ? id : s->message_id));
+    lw_field_verbatim(&w, lw_span_str(id));
     lw_field_end(&w);
-    lw_release(&r->alloc, id);
     return lw_buf_finish(b);
 }

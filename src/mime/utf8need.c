@@ -60,8 +60,8 @@ lw_message_needs_smtputf8(const lw_message *m, lw_error *why)
         return false;
     if (lists_need_it(m, why))
         return true;
-    return m->envelope_from != NULL && !lw_span_is_ascii(lw_span_str(m->envelope_from))
-        && tell(why, "envelope-from", m->envelope_from);
+    return m->envelope_from.text != NULL && !lw_span_is_ascii(lw_span_str(m->envelope_from.text))
+        && tell(why, "envelope-from", m->envelope_from.text);
 }
 
 bool

@@ -17,8 +17,9 @@ lw_entity_init(lw_entity *e, const lw_alloc *alloc)
     memset(e, 0, sizeof *e);
     lw_buf_init(&e->outer, alloc, LW_SECURE_HEADER_MAX);
     lw_buf_init(&e->inner, alloc, LW_SECURE_HEADER_MAX);
-    lw_mailboxes_init(&e->senders, alloc);
-    lw_mailboxes_init(&e->visible, alloc);
+    lw_arena_init(&e->people, alloc);
+    lw_mailboxes_init(&e->senders, &e->people);
+    lw_mailboxes_init(&e->visible, &e->people);
 }
 
 void
@@ -26,8 +27,7 @@ lw_entity_deinit(lw_entity *e)
 {
     lw_buf_deinit(&e->outer);
     lw_buf_deinit(&e->inner);
-    lw_mailboxes_deinit(&e->senders);
-    lw_mailboxes_deinit(&e->visible);
+    lw_arena_deinit(&e->people);
 }
 
 /* ---- fields ------------------------------------------------------------------------------------ */
@@ -70,7 +70,7 @@ add_addresses(lw_mailboxes *l, lw_span field)
     lw_buf value;
     lw_code rc;
 
-    lw_buf_init(&value, l->alloc, VALUE_MAX);
+    lw_buf_init(&value, l->arena->alloc, VALUE_MAX);
     for (size_t i = colon + 1; i < field.len; i++)
         if (field.ptr[i] != '\r' && field.ptr[i] != '\n')
             lw_buf_add_char(&value, field.ptr[i]);

@@ -80,6 +80,7 @@ LW_MUST_USE lw_code lw_secure_choose(lw_secure *s, lw_secure_kind kind, lw_error
 typedef struct lw_entity {
     lw_buf outer, inner;     /* whole fields; inner: Content-*                             */
     uint64_t header_len;     /* octets of the message before its body                      */
+    lw_arena people;         /* senders and visible                                         */
     lw_mailboxes senders;    /* From and Sender                                             */
     lw_mailboxes visible;    /* To and Cc                                                   */
 } lw_entity;

@@ -72,17 +72,19 @@ addresses(const lw_alloc *alloc)
                                "=?utf-8?q?Zo=C3=AB?= <zoe@example.net>, "
                                "team: c1@example.com, (x) \"c 2\"@[192.0.2.1];, "
                                "d1@x.example, d2@x.example, d3@x.example, d4@x.example";
+    lw_arena arena;
     lw_mailboxes l;
     lw_code rc;
 
-    lw_mailboxes_init(&l, alloc);
+    lw_arena_init(&arena, alloc);
+    lw_mailboxes_init(&l, &arena);
     rc = lw_mailboxes_parse(&l, lw_span_str("first@example.com"), "to", NULL);
     if (rc == LW_OK) {
         rc = lw_mailboxes_parse(&l, lw_span_str(list), "to", NULL);
         /* taken whole or not at all */
         assert_int_equal(l.n, rc == LW_OK ? 10 : 1);
     }
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
     return rc;
 }
 

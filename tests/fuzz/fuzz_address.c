@@ -36,10 +36,12 @@ check_field(lw_span field, bool is_ascii)
 static void
 check_addresses(const lw_mailboxes *l)
 {
+    lw_arena arena;
     lw_mailboxes again;
     lw_buf b;
 
-    lw_mailboxes_init(&again, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&again, &arena);
     lw_buf_init(&b, NULL, SIZE_MAX / 2);
     for (size_t i = 0; i < l->n; i++) {
         lw_error e;
@@ -53,7 +55,7 @@ check_addresses(const lw_mailboxes *l)
     for (size_t i = 0; i < l->n; i++)
         must(strcmp(again.items[i].addr, l->items[i].addr) == 0);
     lw_buf_deinit(&b);
-    lw_mailboxes_deinit(&again);
+    lw_arena_deinit(&arena);
 }
 
 /* what is written is read as the same list; names in encoded words are not decoded here */
@@ -61,13 +63,15 @@ static void
 check_written(const lw_mailboxes *l)
 {
     bool is_ascii = true;
+    lw_arena arena;
     lw_mailboxes again;
     lw_field_writer w;
     lw_buf b, flat;
 
     lw_buf_init(&b, NULL, SIZE_MAX / 2);
     lw_buf_init(&flat, NULL, SIZE_MAX / 2);
-    lw_mailboxes_init(&again, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&again, &arena);
     for (size_t i = 0; i < l->n; i++)
         is_ascii = is_ascii && lw_span_is_ascii(lw_span_str(l->items[i].addr));
     lw_field_begin(&w, &b, LW_LIT("To"));
@@ -85,7 +89,7 @@ check_written(const lw_mailboxes *l)
         must((name == NULL) == (l->items[i].name == NULL));
         must(name == NULL || strstr(name, "=?UTF-8?") != NULL || strcmp(name, l->items[i].name) == 0);
     }
-    lw_mailboxes_deinit(&again);
+    lw_arena_deinit(&arena);
     lw_buf_deinit(&flat);
     lw_buf_deinit(&b);
 }
@@ -96,16 +100,18 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     lw_span in = { (const char *)data, size };
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
 
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     lw_code rc = lw_mailboxes_parse_with(&l, in, "fuzz", LW_LIST_MAY_BE_EMPTY, &e);
     must(rc == LW_OK || (rc == LW_EADDRESS && e.text[0] != '\0' && l.n == 0));
     if (l.n > 0) {
         check_addresses(&l);
         check_written(&l);
     }
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
     return 0;
 }

@@ -38,6 +38,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     lw_span in = { (const char *)data, size };
+    lw_arena arena;
     lw_mailboxes l;
     lw_error err;
     char *out;
@@ -47,12 +48,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     must(lw_addresses_complete(in, "x.test", &out, &n) == LW_OK);
     check_additions(in, out);
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     if (lw_mailboxes_parse_with(&l, in, "to", LW_LIST_MAY_BE_EMPTY, &err) == LW_OK) {
         must(strlen(out) == size);
         must(l.n == n);
     }
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
     lw_free(out);
     return 0;
 }

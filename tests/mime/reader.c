@@ -30,10 +30,12 @@ holds_addresses(lw_span name)
 static void
 put_addresses(const lw_read_event *ev)
 {
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
 
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     if (lw_mailboxes_parse_with(&l, ev->raw, "field", LW_LIST_MAY_BE_EMPTY, &e) < 0)
         put("refused", lw_span_str(e.text));
     for (size_t i = 0; i < l.n; i++) {
@@ -48,7 +50,7 @@ put_addresses(const lw_read_event *ev)
         put("address", lw_buf_span(&b));
         lw_buf_deinit(&b);
     }
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
 }
 
 static void

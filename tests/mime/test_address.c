@@ -9,11 +9,13 @@ static guard g;
 static void
 describe(const char *list, size_t n, unsigned flags, char *out, size_t cap)
 {
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
     size_t used = 0;
 
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     out[0] = '\0';
     if (lw_mailboxes_parse_with(&l, (lw_span){ list, n }, "to", flags, &e) < 0)
         snprintf(out, cap, "%s", e.text);
@@ -21,7 +23,7 @@ describe(const char *list, size_t n, unsigned flags, char *out, size_t cap)
         used += (size_t)snprintf(out + used, cap - used, l.items[i].name != NULL ? "%s%s <%s>" : "%s%s%s",
                                  i > 0 ? "|" : "", l.items[i].name != NULL ? l.items[i].name : "",
                                  l.items[i].addr);
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
 }
 
 typedef struct row {
@@ -193,17 +195,19 @@ test_list__nul_inside_refused(void **state)
 static void
 test_list__bad_member_leaves_list_as_it_was(void **state)
 {
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
 
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     assert_int_equal(lw_mailboxes_parse(&l, LW_LIT("a@b.de"), "to", &e), LW_OK);
     assert_int_equal(lw_mailboxes_parse(&l, LW_LIT("c@d.de, bob@"), "to", &e), LW_EADDRESS);
     assert_int_equal(l.n, 1);
     assert_int_equal(lw_mailboxes_parse_with(&l, LW_LIT("none:;"), "to", LW_LIST_MAY_BE_EMPTY, &e),
                      LW_OK);
     assert_int_equal(l.n, 1);
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
 }
 
 /* local part of a octets, domain of b octets */
@@ -284,20 +288,22 @@ test_list__large_inputs_parsed(void **state)
 {
     size_t n = 200000;
     char *p = malloc(n * 8 + 16), *at = p;
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
 
     memset(p, '(', n);
     memset(p + n, ')', n);
     memcpy(p + 2 * n, "a@b.de", 6);
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     assert_int_equal(lw_mailboxes_parse(&l, (lw_span){ p, 2 * n + 6 }, "to", &e), LW_OK);
     assert_int_equal(lw_mailboxes_parse(&l, (lw_span){ p, 2 * n - 1 }, "to", &e), LW_EADDRESS);
     for (size_t i = 0; i < n; i++, at += 7)
         memcpy(at, "a@b.de,", 7);
     assert_int_equal(lw_mailboxes_parse(&l, (lw_span){ p, n * 7 }, "to", &e), LW_OK);
     assert_int_equal(l.n, n + 1);
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
     free(p);
 }
 

@@ -107,19 +107,21 @@ static void
 test_complete__result_is_what_the_parser_reads(void **state)
 {
     static const char list[] = "Root <root>, g: ann (x), \"b c\";, d@e.test";
+    lw_arena arena;
     lw_mailboxes l;
     lw_error err;
     char *out;
 
     assert_int_equal(lw_addresses_complete(lw_span_str(list), "x.test", &out, NULL), LW_OK);
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     assert_int_equal(lw_mailboxes_parse(&l, lw_span_str(out), "to", &err), LW_OK);
     assert_int_equal(l.n, 4);
     assert_string_equal(l.items[0].addr, "root@x.test");
     assert_string_equal(l.items[1].addr, "ann@x.test");
     assert_string_equal(l.items[2].addr, "\"b c\"@x.test");
     assert_string_equal(l.items[3].addr, "d@e.test");
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
     lw_free(out);
 }
 

@@ -9,6 +9,7 @@ static char *
 write_field(what kind, const char *value)
 {
     lw_field_writer w;
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
     lw_buf b;
@@ -23,10 +24,11 @@ write_field(what kind, const char *value)
         lw_field_phrase(&w, lw_span_str(value));
         break;
     case LIST:
-        lw_mailboxes_init(&l, NULL);
+        lw_arena_init(&arena, NULL);
+        lw_mailboxes_init(&l, &arena);
         assert_int_equal(lw_mailboxes_parse(&l, lw_span_str(value), "to", &e), LW_OK);
         lw_field_mailboxes(&w, &l);
-        lw_mailboxes_deinit(&l);
+        lw_arena_deinit(&arena);
         break;
     case PARAM:
         lw_field_param(&w, "filename", lw_span_str(value));

@@ -254,10 +254,12 @@ write_list(lw_buf *field, const lw_mailboxes *l)
 static void
 read_list(lw_mailboxes *out, lw_span raw)
 {
+    lw_arena arena;
     lw_mailboxes l;
     lw_error e;
 
-    lw_mailboxes_init(&l, NULL);
+    lw_arena_init(&arena, NULL);
+    lw_mailboxes_init(&l, &arena);
     if (lw_mailboxes_parse(&l, raw, "reply-to", &e) < 0)
         fail_msg("round %u: %s", round_now, e.text);
     for (size_t i = 0; i < l.n; i++) {
@@ -267,7 +269,7 @@ read_list(lw_mailboxes *out, lw_span raw)
         assert_int_equal(lw_mailboxes_add(out, lw_span_str(name), lw_span_str(l.items[i].addr)), LW_OK);
         lw_free(name);
     }
-    lw_mailboxes_deinit(&l);
+    lw_arena_deinit(&arena);
 }
 
 static void
@@ -277,10 +279,12 @@ test_addresses__written_and_parsed_are_the_same(void **state)
 
     bufs_init(&b);
     for (unsigned round = 0; round < ROUNDS; round++) {
+        lw_arena arena;
         lw_mailboxes want, got;
         begin_round(round);
-        lw_mailboxes_init(&want, NULL);
-        lw_mailboxes_init(&got, NULL);
+        lw_arena_init(&arena, NULL);
+        lw_mailboxes_init(&want, &arena);
+        lw_mailboxes_init(&got, &arena);
         for (unsigned n = 1 + below(below(10) == 0 ? 60 : 4); n > 0; n--) {
             lw_buf_reset(&b.in);
             lw_buf_reset(&b.flat);
@@ -294,8 +298,7 @@ test_addresses__written_and_parsed_are_the_same(void **state)
         unfold(&b.flat, lw_buf_span(&b.field));
         read_list(&got, lw_buf_span(&b.flat));
         same_lists(&want, &got, lw_buf_span(&b.field));
-        lw_mailboxes_deinit(&want);
-        lw_mailboxes_deinit(&got);
+        lw_arena_deinit(&arena);
     }
     bufs_deinit(&b);
 }
@@ -316,6 +319,7 @@ test_addresses__parsed_written_and_parsed_are_the_same(void **state)
 
     bufs_init(&b);
     for (unsigned round = 0; round < ROUNDS; round++) {
+        lw_arena arena;
         lw_mailboxes once, twice;
         bool in_group = false;
         begin_round(round);
@@ -334,8 +338,9 @@ test_addresses__parsed_written_and_parsed_are_the_same(void **state)
             lw_buf_add_str(&b.in, n > 1 ? below(4) == 0 ? " ,, " : "," : "");
         }
         lw_buf_add_str(&b.in, in_group ? ";" : "");
-        lw_mailboxes_init(&once, NULL);
-        lw_mailboxes_init(&twice, NULL);
+        lw_arena_init(&arena, NULL);
+        lw_mailboxes_init(&once, &arena);
+        lw_mailboxes_init(&twice, &arena);
         if (lw_mailboxes_parse(&once, lw_buf_span(&b.in), "to", &e) < 0)
             fail_msg("round %u: %s", round, e.text);
         write_list(&b.field, &once);
@@ -352,8 +357,7 @@ test_addresses__parsed_written_and_parsed_are_the_same(void **state)
         assert_int_equal(once.n, twice.n);
         for (size_t i = 0; i < once.n; i++)
             assert_string_equal(once.items[i].addr, twice.items[i].addr);
-        lw_mailboxes_deinit(&once);
-        lw_mailboxes_deinit(&twice);
+        lw_arena_deinit(&arena);
     }
     bufs_deinit(&b);
 }

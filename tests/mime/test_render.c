@@ -324,8 +324,13 @@ compose_all(const lw_alloc *alloc, test_source *s)
     lw_message_subject(m, "Grüße");
     lw_message_text(m, "text");
     lw_message_html(m, "<p>é");
-    lw_message_header(m, "X-A", "b");
     lw_message_header(m, "Sender", "s@x.org");
+    for (int i = 0; i < 40; i++) { /* more than the message has room for at first */
+        lw_message_header(m, "X-A", "a value of some length");
+        lw_message_header(m, "Resent-To", "\"B. ob\" <bob@example.org>, c@x.org");
+        lw_message_envelope_to(m, "bob@example.org");
+        lw_message_attach_memory(m, "abc", 3, NULL);
+    }
     lw_message_attach_memory(m, "abc", 3, &(lw_attachment){ .name = "é.png", .is_inline = true });
     bool moved = lw_message_attach_source(m, source, "dir/name.txt", NULL) == LW_OK;
     rc = lw_rendering_new(m, &o, &r, &e);
