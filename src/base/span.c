@@ -130,10 +130,16 @@ lw_span_has_eol(lw_span s)
 bool
 lw_span_is_ascii(lw_span s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.ptr[i] > 0x7f)
-            return false;
-    return true;
+    uint64_t all = 0, w;
+    size_t i = 0;
+
+    for (; i + sizeof w <= s.len; i += sizeof w) {
+        memcpy(&w, s.ptr + i, sizeof w);
+        all |= w;
+    }
+    for (; i < s.len; i++)
+        all |= (unsigned char)s.ptr[i];
+    return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 int

@@ -317,8 +317,9 @@ void lw_report_close_session(lw_report *r, const lw_session *s);
 
 /* ---- transactions ------------------------------------------------------------------------------------------ */
 
-/** lw_render_now - clock, zone, randomness and host name for a rendering; host holds its text */
-void lw_render_now(lw_render_opts *o, char *host, size_t cap);
+/** lw_render_now - clock, zone and randomness for a rendering, and the host's name if m needs it: it
+ *  costs a system call; host holds its text */
+void lw_render_now(lw_render_opts *o, const lw_message *m, char *host, size_t cap);
 
 /** A message on its way out; the message must live, unchanged, as long. */
 typedef struct lw_outgoing {

@@ -40,7 +40,7 @@ lw_outgoing_open(lw_outgoing *o, lw_message *m, lw_error *err)
     lw_code rc;
 
     *o = (lw_outgoing){ .rendering = NULL };
-    lw_render_now(&now, host, sizeof host);
+    lw_render_now(&now, m, host, sizeof host);
     if ((rc = lw_rendering_new(m, &now, &o->rendering, err)) < 0)
         return rc;
     if ((rc = protect_and_sign(o, m, now.now_s, err)) >= 0)

@@ -35,7 +35,7 @@ fill_random(unsigned char *p, size_t n)
 }
 
 void
-lw_render_now(lw_render_opts *o, char *host, size_t cap)
+lw_render_now(lw_render_opts *o, const lw_message *m, char *host, size_t cap)
 {
     time_t now = time(NULL);
 
@@ -43,6 +43,8 @@ lw_render_now(lw_render_opts *o, char *host, size_t cap)
     o->now_s = now;
     o->zone_minutes = zone_minutes(now);
     fill_random(o->random, sizeof o->random);
+    if (m == NULL || !lw_message_wants_host(m))
+        return;
     lw_host_name(host, cap);
     o->host = host[0] != '\0' ? host : "localhost.localdomain";
 }

@@ -104,6 +104,8 @@ encoded_range(lw_span value, size_t max, size_t *from, size_t *to)
     lw_span rest = value, space, word;
     bool any = false;
 
+    if (value.len <= LW_FOLD_COLUMN && !wants_words(value, max)) /* most values, at once */
+        return false;
     while (next_word(&rest, &space, &word)) {
         if (!wants_words(word, max) && space.len <= LW_FOLD_COLUMN)
             continue;
@@ -115,11 +117,16 @@ encoded_range(lw_span value, size_t max, size_t *from, size_t *to)
     return any;
 }
 
+/* words of s, which has no white space around it; what fits is one token */
 static void
 plain_words(lw_field_writer *w, lw_span s, bool is_first)
 {
     lw_span space, word;
 
+    if (is_first && s.len > 0 && !w->has_words && w->col + 1 + s.len <= LW_FOLD_COLUMN) {
+        lw_field_token(w, s);
+        return;
+    }
     while (next_word(&s, &space, &word)) {
         lw_field_gap(w, is_first ? LW_LIT(" ") : space, word.len);
         lw_field_glue(w, word);

@@ -67,9 +67,11 @@ typedef struct lw_render_opts {
     int64_t now_s;             /* for Date, where the message has none                      */
     int zone_minutes;
     unsigned char random[32];  /* for Message-ID and boundaries                             */
-    const char *host;          /* right side of Message-ID where From has no domain         */
+    const char *host;          /* right side of Message-ID, see lw_message_wants_host       */
 } lw_render_opts;
 
+/** lw_message_wants_host - From's domain is not ASCII, so that Message-ID needs another */
+bool lw_message_wants_host(const lw_message *m);
 typedef struct lw_rendering lw_rendering;
 /** lw_rendering_new - check everything, fix Date, Message-ID and boundaries, know the exact size.
  *  Opens every source once to know its size (a directory or unreadable file fails here).

@@ -19,6 +19,13 @@
 /** lw_mime_gate - the one check of everything that gets into a header: valid UTF-8 without CR,
  *  LF, NUL or other controls (HTAB is fine); code is what a failure returns */
 LW_MUST_USE lw_code lw_mime_gate(lw_span value, const char *field, lw_code code, lw_error *err);
+enum {
+    LW_OCTET_ODD = 1,  /* a control, but HTAB, CR and LF */
+    LW_OCTET_EOL = 2,  /* CR or LF                       */
+    LW_OCTET_HIGH = 4, /* above 127                      */
+};
+/** lw_mime_octets - what s holds beside HTAB and printable ASCII: LW_OCTET_* */
+unsigned lw_mime_octets(lw_span s);
 /** lw_mime_column - how many characters lie before offset, plus one */
 size_t lw_mime_column(lw_span s, size_t offset);
 /** lw_mime_is_atext - RFC 5322 3.2.3, and every octet of a UTF-8 sequence (RFC 6532 3.2) */

@@ -50,6 +50,8 @@ open_multipart(lw_composer *c, lw_span subtype)
     lw_buf_add(c->b, LW_LIT("Content-Type: multipart/"));
     lw_buf_add(c->b, subtype);
     lw_buf_add(c->b, LW_LIT(";\r\n boundary=\""));
+    if (c->n_made == 0)
+        choose_token(c);
     c->open[c->depth++] = ++c->n_made;
     put_boundary(c, c->n_made);
     lw_buf_add(c->b, LW_LIT("\"\r\n"));
@@ -245,6 +247,5 @@ lw_render_parts(lw_rendering *r, lw_error *err)
     if (r->facts == NULL && m->attached.n > 0
         && (r->facts = lw_arena_array(&r->arena, m->attached.n, sizeof *r->facts)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "attachment: out of memory");
-    choose_token(&c);
     return put_everything(&c, err);
 }

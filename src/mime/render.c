@@ -27,6 +27,16 @@ lw_random_text(char *dst, size_t n, const unsigned char *random)
 
 /* ---- headers of the message --------------------------------------------------------------- */
 
+bool
+lw_message_wants_host(const lw_message *m)
+{
+    bool makes_id = !m->is_raw && m->message_id.text == NULL && m->from.n > 0;
+    const char *addr = m->resending != NULL ? lw_resending_sender(m->resending)->items[0].addr
+        : makes_id ? m->from.items[0].addr : "";
+
+    return !lw_span_is_ascii(lw_addr_domain(addr));
+}
+
 const char *
 lw_render_new_id(lw_rendering *r, const char *addr)
 {

@@ -7,49 +7,6 @@
  */
 #include "mime/mime_int.h"
 
-static size_t
-count(lw_span s, char c)
-{
-    size_t n = 0, at;
-
-    for (; (at = lw_span_find(s, c)) < s.len; n++)
-        s = (lw_span){ s.ptr + at + 1, s.len - at - 1 };
-    return n;
-}
-
-enum { ODD = 1, HIGH = 2 };
-/* controls but HTAB, CR and LF; octets above 127 */
-static const unsigned char kinds[256] = {
-    [0 ... 0x08] = ODD, [0x0b ... 0x0c] = ODD, [0x0e ... 0x1f] = ODD, [0x7f] = ODD,
-    [0x80 ... 0xff] = HIGH,
-};
-
-#define EACH(octet) (UINT64_MAX / 255 * (octet))
-
-/* all kinds of octets in s; most words hold printable ASCII only */
-static unsigned
-kinds_of(lw_span s)
-{
-    unsigned seen = 0;
-    size_t i = 0;
-    uint64_t w;
-
-    while (i < s.len) {
-        size_t end = i + 8 <= s.len ? i + 8 : s.len;
-
-        if (end == i + 8) {
-            /* The top bit of each octet: set above 127; by + 1 also at 127; by - 32 also below
-             * 32.  Carries and borrows begin at such octets only, so none is overlooked. */
-            memcpy(&w, s.ptr + i, sizeof w);
-            if (((w | (w + EACH(0x01)) | (w - EACH(0x20))) & EACH(0x80)) == 0)
-                i = end;
-        }
-        for (; i < end; i++)
-            seen |= kinds[(unsigned char)s.ptr[i]];
-    }
-    return seen;
-}
-
 /* a line that old gateways or mailboxes change: RFC 3156 3 on spaces at its end and on "From " */
 static bool
 is_fragile(const char *line, size_t len)
@@ -60,19 +17,22 @@ is_fragile(const char *line, size_t len)
 
 /* RFC 2045 2.7 and 2.8: lines of at most 998 octets, no NUL; we take no other control either.
  * 7bit holds no octet above 127. */
-static void
+static unsigned
 judge(lw_text *t)
 {
-    unsigned seen = kinds_of((lw_span){ t->ptr, t->len });
-    size_t len = 0;
+    unsigned seen = 0;
+    size_t longest = 0;
 
-    for (lw_span rest = { t->ptr, t->len }; !(seen & ODD) && len <= LW_LINE_MAX && rest.len > 0;) {
-        len = lw_span_find(rest, '\r');
+    for (lw_span rest = { t->ptr, t->len }; rest.len > 0;) {
+        size_t len = lw_span_find(rest, '\r');
+        seen |= lw_mime_octets((lw_span){ rest.ptr, len });
+        longest = len > longest ? len : longest;
         t->is_fragile = t->is_fragile || is_fragile(rest.ptr, len);
         rest = (lw_span){ rest.ptr + len + 2, rest.len - len - 2 };
     }
-    t->is_8bit = !(seen & ODD) && len <= LW_LINE_MAX;
-    t->is_7bit = t->is_8bit && !(seen & HIGH);
+    t->is_8bit = !(seen & LW_OCTET_ODD) && longest <= LW_LINE_MAX;
+    t->is_7bit = t->is_8bit && !(seen & LW_OCTET_HIGH);
+    return seen;
 }
 
 static uint64_t
@@ -124,30 +84,51 @@ first_broken(lw_span s)
     return s.len;
 }
 
+/* CR or LF may become two octets, and the last line may want an end.  Most lines are long: the room
+ * for the others is asked for when they come. */
+static lw_code
+make_canonical(lw_text *t, const lw_alloc *alloc, lw_span s)
+{
+    size_t most = s.len * 2 + 2, cap = s.len + s.len / 16 + 16;
+    lw_lines lines = { .in_line = false };
+    char *end, *more;
+
+    if (s.len > SIZE_MAX / 2 - 1 || (end = t->ptr = lw_malloc(alloc, cap)) == NULL)
+        return LW_ENOMEM;
+    while (!lw_lines_encode(&lines, &s, true, &end, t->ptr + cap)) {
+        if (LW_NEVER(cap == most))
+            return LW_EBUG;
+        if ((more = lw_resize(alloc, t->ptr, most)) == NULL)
+            return LW_ENOMEM;
+        end = more + (end - t->ptr);
+        t->ptr = more;
+        cap = most;
+    }
+    t->len = (size_t)(end - t->ptr);
+    return LW_OK;
+}
+
 lw_code
 lw_text_set(lw_text *t, const lw_alloc *alloc, lw_span s, const char *field, lw_error *err)
 {
-    lw_lines lines = { .in_line = false };
-    char *p, *end;
-    size_t cap, bad;
+    lw_text made = { .ptr = NULL };
+    size_t bad = s.len;
+    lw_code rc = make_canonical(&made, alloc, s);
 
-    if ((bad = first_broken(s)) < s.len)
-        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: not valid UTF-8 at octet %zu",
-                       field, bad + 1);
-    /* each CR or LF may become two octets, and the last line may want an end */
-    cap = s.len + count(s, '\n') + count(s, '\r') + 2;
-    if ((p = end = lw_malloc(alloc, cap)) == NULL)
-        return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", field);
-    if (LW_NEVER(!lw_lines_encode(&lines, &s, true, &end, p + cap))) {
-        lw_release(alloc, p);
-        return LW_EBUG;
+    if (rc < 0)
+        lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: %s", field, lw_code_text(rc));
+    else if ((judge(&made) & LW_OCTET_HIGH) && (bad = first_broken(s)) < s.len)
+        rc = lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: not valid UTF-8 at octet %zu", field,
+                     bad + 1);
+    if (rc < 0) {
+        lw_release(alloc, made.ptr);
+        return rc;
+    }
+    if (!made.is_7bit) {
+        made.qp_size = qp_size(&made);
+        made.base64_size = lw_base64_lines_size(made.len);
     }
     lw_release(alloc, t->ptr);
-    *t = (lw_text){ .ptr = p, .len = (size_t)(end - p) };
-    judge(t);
-    if (!t->is_7bit) {
-        t->qp_size = qp_size(t);
-        t->base64_size = lw_base64_lines_size(t->len);
-    }
+    *t = made;
     return LW_OK;
 }
