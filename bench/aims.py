@@ -35,6 +35,8 @@ AIMS = (
     Aim('attachment', 'mb_s', against='^limit', times=0.6),
     Aim('attachment', 'mb_s', against='^nodemailer', times=10),
     Aim('attachment-tls', 'mb_s', against='^limit', times=0.6),
+    Aim('compose', 'best_us', at_most=5),
+    Aim('encode', 'mb_s', against='bare', times=0.6),
     Aim('memory', 'rss_500', at_most=16),
     Aim('connections', 'rss_1000', at_most=40),
     Aim('connections', 'rss_10000', at_most=float('inf'), wanted='reached'),

@@ -17,7 +17,8 @@ class Runner:
     name: str
     kind: str                       # 'ours', 'limit', 'peer'
     command: typing.Callable        # job -> argument list
-    peer: str = ''                  # 'quick': the null peer acknowledges at once, see QUICK
+    peer: str = ''                  # 'quick': the null peer acknowledges at once, see QUICK;
+                                    # 'none': it speaks to nobody
     share: float = 1                # of the load's messages: the slow send fewer, the fast more
     window: int = 1                 # messages in flight: the unit where replies are late
     most: int = 0                   # connections that it is asked for, 0 = any number
@@ -139,6 +140,33 @@ def connections(c):
     ]
 
 
+def compose(c):
+    """Small messages, to nobody; libcurl composes only what it sends."""
+    return [
+        Runner('letterwing (composer, writes to nothing)', 'ours', c.compose(), peer='none'),
+        Runner("nodemailer's MailComposer", 'peer', c.mail_composer(), peer='none', share=0.02),
+        Runner('Python email', 'peer', c.python_email(), peer='none', share=0.01),
+        Runner('libcurl, curl_mime, and sends it', 'peer', c.libcurl('text'), share=0.05),
+    ]
+
+
+def encode(c):
+    return [
+        Runner('limit: bare encoder loop', 'limit', c.encode('loop'), peer='none'),
+        Runner('limit: EVP_EncodeBlock', 'limit', c.encode('evp'), peer='none'),
+        Runner('letterwing (composer, writes to nothing)', 'ours', c.compose_attachment(),
+               peer='none'),
+    ]
+
+
+def dkim(c, **body):
+    return [
+        Runner('limit: a hash and a signature', 'limit', c.dkim('floor', **body), peer='none'),
+        Runner('lw_dkim_signer, relaxed', 'ours', c.dkim('relaxed', **body), peer='none'),
+        Runner('lw_dkim_signer, simple', 'ours', c.dkim('simple', **body), peer='none'),
+    ]
+
+
 def all_runners(c):
     """By the name of the part."""
     return {
@@ -148,4 +176,9 @@ def all_runners(c):
         'many': many(c),
         'attachment': attachment(c),
         'connections': connections(c),
+        'compose': compose(c),
+        'encode': encode(c),
+        'dkim': dkim(c),
+        'dkim-small': dkim(c, size=1024),
+        'dkim-rsa': dkim(c, size=1024, algorithm='rsa'),
     }

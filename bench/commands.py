@@ -37,6 +37,7 @@ class Commands:
     def content(self, job, kind):
         """What a client is given as FILE, by what it does with it."""
         return {'raw': self.data.message(job.size), 'compose': self.data.body(job.size),
+                'text': self.data.body(job.size),
                 'attach': self.data.attachment(job.mib)}[kind]
 
     # ---- ours, and the limits
@@ -73,11 +74,25 @@ class Commands:
         return lambda job: [self.tools.ours('limit_attachment'), '-p', str(job.port), '-m', mode,
                             *(['-T'] if job.tls else []), self.data.attachment(job.mib)]
 
+    def compose(self):
+        return lambda job: [self.tools.ours('compose'), 'small', str(job.count),
+                            self.content(job, 'text')]
+
+    def compose_attachment(self):
+        return lambda job: [self.tools.ours('compose'), 'attachment', str(job.mib)]
+
+    def encode(self, how):
+        return lambda job: [self.tools.ours('encode'), how, str(job.mib), str(job.count)]
+
+    def dkim(self, who, algorithm='ed25519', size=0):
+        return lambda job: [self.tools.ours('dkim'), who, algorithm, 'base64',
+                            str(size or job.mib << 20), str(job.count)]
+
     # ---- clients on other people's libraries: bench/peers
 
     def libcurl(self, kind='raw'):
         return lambda job: [self.tools.ours('peer_libcurl'), url(job) + '/bench.test',
-                            str(job.count), *(['--attach'] if kind == 'attach' else []),
+                            str(job.count), *([] if kind == 'raw' else ['--' + kind]),
                             self.content(job, kind), *self.ca(job)]
 
     def libcurl_multi(self):
@@ -96,6 +111,14 @@ class Commands:
 
     def nodemailer(self, kind):
         return lambda job: [*self.tools.nodemailer(), *self.script(job, kind)]
+
+    def python_email(self):
+        return lambda job: [PYTHON, harness.HERE + '/peers/compose.py', str(job.count),
+                            self.content(job, 'text')]
+
+    def mail_composer(self):
+        return lambda job: [*self.tools.nodemailer('compose.js'), str(job.count),
+                            self.content(job, 'text')]
 
     def phpmailer(self, kind):
         return lambda job: [*self.tools.phpmailer(), *self.script(job, kind)]

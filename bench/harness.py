@@ -65,7 +65,7 @@ class Data:
         self.key, self.cert = folder + '/key.pem', folder + '/cert.pem'
         if not os.path.exists(self.cert):
             self.make_certificate()
-        for size in (2048, 4096):
+        for size in (1024, 2048, 4096):
             message = HEAD + text_of(size - len(HEAD))
             write(self.message(size), message)
             write(self.unix_message(size), message.replace('\r\n', '\n'))
@@ -129,6 +129,19 @@ class NullPeer:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Nobody:
+    """The peer of a program that speaks to none: what it tells itself is all that is known."""
+    port = 0
+
+    def read(self):
+        return None
+
+    def close(self):
+        pass
+
+    __enter__, __exit__ = NullPeer.__enter__, NullPeer.__exit__
 
 
 class SmtpSink:

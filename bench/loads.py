@@ -46,6 +46,11 @@ LATE = [*[Metric('rate_%d' % ms, 'messages/s, %d ms' % ms, 1, True,
 LATE_COLD = [Metric('waits', 'waits, whole session', 1, False,
                     lambda s: s['wall'] * 1e3 / ways.LATE_SHOWN_MS),
              Metric('cpu_ms', 'CPU, ms', 2, False, lambda s: s['cpu'] * 1e3)]
+COMPOSE = [Metric('cpu_us', 'CPU a message, us', 2, False,
+                  lambda s: s['own_cpu'] / s['messages'] * 1e6),
+           Metric('best_us', 'at best, us', 2, False,
+                  lambda s: s['own_cpu'] / s['messages'] * 1e6, min)]
+OCTETS = [Metric('mb_s', 'MB/s of CPU', 0, True, lambda s: 50 * 1.048576 / s['own_cpu'])]
 MEMORY = [Metric('rss_%d' % mib, '%d MiB' % mib, 1, False, lambda s, m=mib: s[m], x=mib)
           for mib in ways.MEMORY_MIB]
 CONNECTIONS = [Metric('rss_%d' % n, '{:,}'.format(n), 1, False, lambda s, n=n: s.get(n), x=n)
@@ -122,6 +127,18 @@ def all_loads():
              'smtp-source do not compose.', ATTACHMENT, 'attachment', ways.interleaved, reps=3),
         Load('attachment-tls', 'The same over TLS 1.3', '', ATTACHMENT, 'attachment',
              ways.interleaved, tls=True, reps=3, only=lambda r: not r.name.startswith(slow)),
+        Load('compose', 'Composing a text message of 1 KiB',
+             'From the setters to the last octet, without a connection. libcurl composes only what '
+             'it sends: its row has the dialogue in it.', COMPOSE, 'compose', ways.interleaved,
+             count=100000, size=1024),
+        Load('encode', 'Encoding an attachment of 50 MiB, from memory to nothing', '', OCTETS,
+             'encode', ways.interleaved),
+        Load('dkim', 'Signing 50 MiB with DKIM, Ed25519', 'The limit is one SHA-256 of the body '
+             'and one signature.', OCTETS, 'dkim', ways.interleaved),
+        Load('dkim-small', 'Signing 1 KiB with DKIM, Ed25519', '', COMPOSE, 'dkim-small',
+             ways.interleaved, count=5000),
+        Load('dkim-rsa', 'Signing 1 KiB with DKIM, RSA-2048', '', COMPOSE, 'dkim-rsa',
+             ways.interleaved, count=500),
         Load('memory', 'Peak memory by size of the attachment', 'MiB, one run each.', MEMORY,
              'attachment', ways.memory_by_attachment,
              only=lambda r: r.kind == 'ours' or r.name in ('nodemailer', 'curl -F'),

@@ -6,7 +6,9 @@ No time is looked at: this only holds that the bench measures what it says it me
 """
 import math
 import os
+import re
 import socket
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -46,6 +48,12 @@ class Smoke:
         self.assertNotIn('error', took)
         self.assertEqual(took['refused'], 0)
         return took
+
+    def check_alone(self, command, n):
+        """A program that speaks to nobody; gives what it printed."""
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+        self.assertEqual(list(harness.json_lines(done.stdout))[-1]['messages'], n)
+        return done.stdout
 
     def check_many(self, name, arguments, *options):
         took = self.run_against(name, arguments, N, *options)
@@ -146,6 +154,18 @@ class Ours(Smoke, unittest.TestCase):
                                           self.data.message(4096)], 50, '-o', '7')
         self.assertEqual((took['sessions'], took['most_open']), (7, 7))
 
+    def test_compose_encode_dkim__do_as_many_as_they_say(self):
+        for name, *arguments in (('compose', 'small', '5', self.data.body(4096)),
+                                 ('compose', 'attachment', '5'),
+                                 ('encode', 'loop', '1', '5'), ('encode', 'evp', '1', '5'),
+                                 ('dkim', 'floor', 'rsa', 'base64', '1024', '5'),
+                                 ('dkim', 'relaxed', 'rsa', 'words', '1024', '5'),
+                                 ('dkim', 'simple', 'ed25519', 'base64', '100000', '5')):
+            with self.subTest([name, *arguments]):
+                said = self.check_alone([harness.program(BUILD, name), *arguments], 5)
+                if name == 'compose':
+                    self.assertGreater(int(re.search(r'(\d+) octets', said).group(1)), 4096)
+
     def test_null_peer__late_replies_come_all(self):
         took = self.check_many('limit', ['-p', '{port}', '-m', 'lock', '-n', str(N),
                                          self.data.message(4096)], '-d', '1')
@@ -179,6 +199,8 @@ class Libcurl(Smoke, unittest.TestCase):
                                          self.data.cert], '-t')
         self.run_against('peer_libcurl', ['smtp://127.0.0.1:{port}/bench.test', '1', '--attach',
                                           self.file], 1)
+        self.check_many('peer_libcurl', ['smtp://127.0.0.1:{port}/bench.test', str(N), '--text',
+                                         self.data.body(4096)])
 
 
     def test_libcurl_multi__connections_and_tls(self):
@@ -237,6 +259,13 @@ class Scripts(Smoke, unittest.TestCase):
     def test_python_smtplib(self):
         self.check_script([tools.PYTHON, harness.HERE + '/peers/python_smtplib.py'],
                           ('raw', 'compose'), '-t')
+
+    def test_composers__give_whole_messages(self):
+        for command in ([tools.PYTHON, harness.HERE + '/peers/compose.py'],
+                        tools.Tools(BUILD).nodemailer('compose.js')):
+            with self.subTest(command):
+                said = self.check_alone([*command, str(N), self.data.body(4096)], N)
+                self.assertGreater(list(harness.json_lines(said))[-1]['octets'], N * 4096)
 
     def test_phpmailer(self):
         self.check_script(tools.Tools(BUILD).phpmailer(), ('compose',), '-S')

@@ -50,9 +50,9 @@ class Tools:
     def postfix(self, tool):
         return self.fetched('fetch-servers', '--path', tool)
 
-    def nodemailer(self):
+    def nodemailer(self, script='nodemailer.js'):
         os.environ['NODE_PATH'] = self.fetched('fetch-npm', NODEMAILER)
-        return [self.found('node'), harness.HERE + '/peers/nodemailer.js']
+        return [self.found('node'), harness.HERE + '/peers/' + script]
 
     def fetch_all(self):
         """What has to be downloaded, before anything is measured; the rows tell what is missing."""

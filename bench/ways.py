@@ -18,12 +18,16 @@ CONNECTIONS = (1, 10, 100, 1000, 10000)
 
 def peer_options(load, runner):
     """The null peer that a runner meets: some meet one that acknowledges at once, by STARTTLS."""
+    if runner.peer == 'none':
+        return None
     quick = runner.peer == 'quick'
     tls = () if not load.tls else ('-S',) if quick else ('-t',)
     return (*load.options, *(('-q',) if quick else ()), *tls)
 
 
 def null_peer(bench, load, runner, cpu=None, *more):
+    if runner.peer == 'none':
+        return harness.Nobody()
     return harness.NullPeer(bench.build, bench.data, *peer_options(load, runner), *more, cpu=cpu)
 
 

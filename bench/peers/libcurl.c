@@ -4,6 +4,7 @@
  *
  *     peer_libcurl URL COUNT FILE [CA]            send the ready message in FILE
  *     peer_libcurl URL 1 --attach FILE [CA]       let curl_mime compose and encode
+ *     peer_libcurl URL COUNT --text FILE [CA]     let curl_mime compose a text
  */
 #include "../bench.h"
 
@@ -65,8 +66,8 @@ send_ready(CURL *h, long count, const char *path)
     return sent;
 }
 
-static long
-send_composed(CURL *h, const char *path)
+static CURLcode
+send_one_composed(CURL *h, const char *text, const char *path)
 {
     struct curl_slist *headers = curl_slist_append(NULL, "From: a@bench.test");
     curl_mime *mime = curl_mime_init(h);
@@ -74,34 +75,54 @@ send_composed(CURL *h, const char *path)
     CURLcode rc;
 
     headers = curl_slist_append(headers, "To: b@bench.test");
-    headers = curl_slist_append(headers, "Subject: attachment");
-    curl_mime_data(part, "hello\r\n", CURL_ZERO_TERMINATED);
-    part = curl_mime_addpart(mime);
-    curl_mime_filedata(part, path);
-    curl_mime_encoder(part, "base64");
+    headers = curl_slist_append(headers, "Subject: benchmark message");
+    curl_mime_data(part, text, CURL_ZERO_TERMINATED);
+    if (path != NULL) {
+        part = curl_mime_addpart(mime);
+        curl_mime_filedata(part, path);
+        curl_mime_encoder(part, "base64");
+    }
     curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h, CURLOPT_MIMEPOST, mime);
     if ((rc = curl_easy_perform(h)) != CURLE_OK)
         fprintf(stderr, "libcurl: %s\n", curl_easy_strerror(rc));
-    return rc == CURLE_OK ? 1 : 0;
+    curl_mime_free(mime);
+    curl_slist_free_all(headers);
+    return rc;
+}
+
+static long
+send_composed(CURL *h, long count, const char *text, const char *path)
+{
+    long sent = 0;
+
+    while (sent < count && send_one_composed(h, text, path) == CURLE_OK)
+        sent++;
+    return sent;
 }
 
 int
 main(int argc, char **argv)
 {
-    bool composes = argc > 3 && strcmp(argv[3], "--attach") == 0;
-    int last = composes ? 4 : 3;
+    bool attaches = argc > 3 && strcmp(argv[3], "--attach") == 0;
+    bool has_text = argc > 3 && strcmp(argv[3], "--text") == 0;
+    int last = attaches || has_text ? 4 : 3;
+    const char *text = "hello\r\n";
     stopwatch since;
     long count, sent;
+    size_t len;
     CURL *h;
 
     if (argc <= last)
         return 64;
     count = strtol(argv[2], NULL, 10);
+    if (has_text)
+        text = load_file(argv[last], &len);
     curl_global_init(CURL_GLOBAL_ALL);
     since = look_at_clock();
     h = make_handle(argv[1], argv[last + 1]);
-    sent = composes ? send_composed(h, argv[last]) : send_ready(h, count, argv[last]);
+    sent = last == 3 ? send_ready(h, count, argv[last])
+                     : send_composed(h, count, text, attaches ? argv[last] : NULL);
     curl_easy_cleanup(h);
     return print_result(since, count, sent);
 }

@@ -66,7 +66,8 @@ add_block(lw_arena *a, size_t n)
         return false;
     if (cap < n)
         cap = n;
-    if (!lw_add_size(&total, sizeof *b, cap) || (b = lw_malloc(a->alloc, total)) == NULL)
+    if (!lw_add_size(&total, sizeof *b, cap) ||
+        (b = lw_malloc(a->alloc, total)) == NULL)
         return false;
     *b = (block){ .before = a->blocks, .cap = cap };
     a->blocks = b;
