@@ -38,7 +38,7 @@ SESSION = [Metric('rate', 'messages/s', 0, True, lambda s: s['messages'] / s['se
 ATTACHMENT = [Metric('mb_s', 'MB/s of the file', 0, True, lambda s: 50 * 1.048576 / s['wall']),
               Metric('cpu_s', 'CPU, s', 3, False, lambda s: s['cpu']),
               Metric('rss_mib', 'peak memory, MiB', 1, False, lambda s: s['rss'] / 1024)]
-LATE = [*[Metric('rate_%d' % ms, 'messages/s, %d ms' % ms, 1, True,
+LATE = [*[Metric('rate_%d' % ms, '%d ms' % ms, 1, True,
                  lambda s, ms=ms: s[ms]['rate'] if ms in s else None, x=ms) for ms in ways.LATE_MS],
         Metric('waits', 'waits a message', 2, False, lambda s: late_shown(s, 'waits')),
         Metric('cpu_us', 'CPU a message, us', 1, False,
@@ -70,6 +70,7 @@ class Load:
     size: int = 4096        # octets of a ready message
     connections: int = 1
     reps: int = 5
+    warms: bool = False     # a first round that does not count: programs come from the disk
     same_cpu: bool = False
     only: object = None     # runner -> bool
     options: tuple = ()     # of the null peer
@@ -100,20 +101,21 @@ def all_loads():
     return [
         Load('cold', 'One process, one message of 2 KiB',
              'Start, connect, send, QUIT, end. The floor is a static program that speaks in lock '
-             'step.', COLD, 'cold', ways.interleaved, size=2048, reps=25),
+             'step.', COLD, 'cold', ways.interleaved, size=2048, reps=20,
+             warms=True),
         Load('cold-tls', 'One process, one message of 2 KiB, over TLS 1.3',
              'The certificate is verified by everybody but the limit, a bare OpenSSL client.',
-             COLD, 'cold-tls', ways.interleaved, size=2048, tls=True, reps=15),
+             COLD, 'cold-tls', ways.interleaved, size=2048, tls=True, reps=10, warms=True),
         Load('session', 'One connection, messages of 4 KiB',
              'Client and peer on one processor, so that a wait costs a switch and no more.',
              SESSION, 'session', ways.interleaved, count=5000, same_cpu=True),
         Load('session-engine', 'The same against our own server engine',
              'A second opinion: the peer parses all, and believes everybody.', SESSION, 'session',
-             ways.second_opinion(ways.our_engine), count=5000, reps=3,
+             ways.second_opinion(ways.our_engine), count=5000, reps=2,
              only=lambda r: r.kind != 'peer' or r.name in ('smtp-source', 'libcurl easy')),
         Load('session-sink', "The same against Postfix's smtp-sink",
              'Another: smtp-sink has no CHUNKING.', SESSION[:2], 'session',
-             ways.second_opinion(ways.smtp_sink), count=5000, reps=3,
+             ways.second_opinion(ways.smtp_sink), count=5000, reps=2,
              only=lambda r: r.name in ('limit: lock step', 'limit: DATA, 2 waits',
                                        'limit: DATA, 1 wait', 'lw_session_send_raw',
                                        'lw_session_send, composing', 'lw_pool, DATA',
@@ -141,7 +143,7 @@ def all_loads():
              ways.interleaved, count=500),
         Load('memory', 'Peak memory by size of the attachment', 'MiB, one run each.', MEMORY,
              'attachment', ways.memory_by_attachment,
-             only=lambda r: r.kind == 'ours' or r.name in ('nodemailer', 'curl -F'),
+             only=lambda r: r.kind != 'peer' or r.name in ('nodemailer', 'curl -F'),
              x_title='attachment, MiB', y_title='peak memory, MiB'),
         Load('connections', 'Peak memory by connections open at once',
              'MiB of the whole process, one run each, against a peer that greets nobody before all are '
@@ -149,7 +151,7 @@ def all_loads():
              ratio_of='rss_1000', x_title='connections', y_title='peak memory, MiB'),
         Load('late', 'One connection, every reply late',
              'Messages a second by the delay, from the time of many messages less that of few. '
-             'Waits and CPU at %d ms.' % ways.LATE_SHOWN_MS, LATE, 'session', ways.late, reps=3,
+             'Waits and CPU at %d ms.' % ways.LATE_SHOWN_MS, LATE, 'session', ways.late, reps=2,
              ratio_of='rate_%d' % ways.LATE_SHOWN_MS, x_title='each reply late by, ms',
              y_title='messages/s'),
         Load('late-cold', 'One process, one message, every reply %d ms late' % ways.LATE_SHOWN_MS,

@@ -9,7 +9,7 @@ import subprocess
 import aims
 import harness
 import plot
-from aims import best, factor
+from aims import best, factor, figure
 from tools import NODEMAILER
 
 BEGIN, END = '<!-- results: begin -->', '<!-- results: end -->'
@@ -118,7 +118,7 @@ def where_peers_win(results):
                 mine, value = ours['median'][metric['key']], row['median'][metric['key']]
                 if (factor(mine, value, metric) or 1) < 1:
                     yield '- %s, %s: %s has %s, we have %s.' % (
-                        load['title'], metric['title'], row['name'],
+                        load['title'], figure(load, metric), row['name'],
                         number(value, metric['digits']), number(mine, metric['digits']))
 
 

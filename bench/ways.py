@@ -9,10 +9,11 @@ import harness
 from commands import Job
 from harness import CLIENT_CPU, PEER_CPU
 
-LATE_MS = (1, 10, 50, 200)
-SHORT_MS = 10           # up to here programs compute as long as they wait
+LATE_MS = {1: 1, 10: 3, 50: 6, 200: 12}     # and how many programs may wait beside each other
+SHORT_MS = 10           # up to here programs compute as long as they wait: measured again
 LATE_SHOWN_MS = 50
-MEMORY_MIB = (1, 50, 500)
+MEMORY_MIB = (1, 16, 256)
+LONG_S = 5              # a run that takes longer is not repeated
 CONNECTIONS = (1, 10, 100, 1000, 10000)
 
 
@@ -38,8 +39,9 @@ def run_once(bench, load, runner, peer, job, cpu=CLIENT_CPU, limit_s=120):
                            limit_s=limit_s)
 
 
-def has_failed(samples):
-    return any('error' in s for s in samples)
+def is_done(samples):
+    """What failed is not tried again, and what takes long is measured once."""
+    return any('error' in s or s['wall'] > LONG_S for s in samples)
 
 
 def interleaved(bench, load, runners):
@@ -48,16 +50,16 @@ def interleaved(bench, load, runners):
     cpu = CLIENT_CPU if load.same_cpu else PEER_CPU
     with contextlib.ExitStack() as stack:
         open_peers = {}
-        for rep in range(-1 if load.count == 1 else 0, bench.reps(load)):
+        for rep in range(-1 if load.warms else 0, bench.reps(load)):
             for runner in runners:
-                if has_failed(samples[runner.name]):
+                if is_done(samples[runner.name]):
                     continue
                 options = peer_options(load, runner)
                 if options not in open_peers:
                     open_peers[options] = stack.enter_context(null_peer(bench, load, runner, cpu))
                 took = run_once(bench, load, runner, open_peers[options],
                                 Job(0, bench.count(load, runner), connections=load.connections))
-                if rep >= 0:            # the first round of single messages warms the caches
+                if rep >= 0:
                     samples[runner.name].append(took)
     return samples
 
@@ -106,7 +108,7 @@ def late(bench, load, runners):
                 continue
             calls = [lambda r=r, n=n: one(r, ms, n)
                      for r in runners for n in late_counts(ms, r.window)]
-            taken = harness.in_parallel(calls, 1 if ms < SHORT_MS else 3 if ms == SHORT_MS else 12)
+            taken = harness.in_parallel(calls, LATE_MS[ms])
             for i, runner in enumerate(runners):
                 keep_difference(samples[runner.name][rep], ms, *taken[2 * i:2 * i + 2])
     return samples

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""python_smtplib.py - Python's smtplib as a client: a process for each connection
+"""python_smtplib.py - Python's smtplib as a client: a thread for each connection
 
     python3 python_smtplib.py PORT COUNT CONNECTIONS raw|compose|attach FILE [CA]
 """
 import json
-import os
-import resource
 import smtplib
 import sys
+import threading
 import time
 
 SENDER, RECIPIENT = 'a@bench.test', 'b@bench.test'
@@ -51,34 +50,28 @@ def send(port, count, kind, path, ca):
     session.quit()
 
 
-def send_in_processes(count, connections, *what):
-    """The number of messages of the processes that ended well."""
-    shares = {}
-    for i in range(connections):
+def send_all(count, connections, *what):
+    """The number of messages of the threads that ended well."""
+    sent = []
+
+    def send_share(i):
         share = count // connections + (i < count % connections)
-        child = os.fork()
-        if child == 0:
-            send(what[0], share, *what[1:])
-            os._exit(0)
-        shares[child] = share
-    return sum(shares[child] for child, status in (os.wait() for _ in list(shares))
-               if status == 0)
+        send(what[0], share, *what[1:])
+        sent.append(share)
 
-
-def cpu_seconds():
-    """Of this process and of those that it waited for."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(r.ru_utime + r.ru_stime for r in used)
+    threads = [threading.Thread(target=send_share, args=(i,)) for i in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(sent)
 
 
 def main(port, count, connections, kind, path, ca=None):
-    began, cpu, sent = time.monotonic(), cpu_seconds(), int(count)
-    if connections == '1':
-        send(int(port), sent, kind, path, ca)
-    else:
-        sent = send_in_processes(sent, int(connections), int(port), kind, path, ca)
+    began, cpu = time.monotonic(), time.process_time()
+    sent = send_all(int(count), int(connections), int(port), kind, path, ca)
     print(json.dumps({'messages': sent, 'seconds': time.monotonic() - began,
-                      'cpu': cpu_seconds() - cpu}))
+                      'cpu': time.process_time() - cpu}))
     sys.exit(0 if sent == int(count) else 1)
 
 
