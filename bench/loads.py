@@ -147,7 +147,8 @@ def all_loads():
              x_title='attachment, MiB', y_title='peak memory, MiB'),
         Load('connections', 'Peak memory by connections open at once',
              'MiB of the whole process, one run each, against a peer that greets nobody before all are '
-             'open. Empty: not tried, or not so many at once.', CONNECTIONS, 'connections', ways.memory_by_connections,
+             'open; lw_pool, which tries a server with one connection first, keeps them open by '
+             'itself. Empty: not tried, or not so many at once.', CONNECTIONS, 'connections', ways.memory_by_connections,
              ratio_of='rss_1000', x_title='connections', y_title='peak memory, MiB'),
         Load('late', 'One connection, every reply late',
              'Messages a second by the delay, from the time of many messages less that of few. '
