@@ -195,9 +195,10 @@ LW_API lw_code lw_message_attach_callback(lw_message *m, const lw_source *source
 LW_API lw_code lw_message_raw_callback(lw_message *m, const lw_source *source);
 
 /** lw_message_raw_file / _raw_memory - send this ready message (RFC 5322 octets) unchanged but
- *  for line ends, instead of composing one.  Recipients: envelope_to, or to/cc/bcc calls, or,
- *  when there are none, the To, Cc and Bcc headers of the message.  A Bcc header is removed.
- *  memory is borrowed until the message is freed. */
+ *  for line ends, instead of composing one.  Where a part declared as binary holds what line ends
+ *  would alter, every octet stays, and only a server with BINARYMIME (RFC 3030) can take it.
+ *  Recipients: envelope_to, or to/cc/bcc calls, or, when there are none, the To, Cc and Bcc headers
+ *  of the message.  A Bcc header is removed.  memory is borrowed until the message is freed. */
 LW_API lw_code lw_message_raw_file(lw_message *m, const char *path);
 LW_API lw_code lw_message_raw_memory(lw_message *m, const void *data, size_t len);
 /** lw_message_raw_fd - the same from an open regular file, read from its first octet whatever its

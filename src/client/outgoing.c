@@ -24,6 +24,10 @@ protect_and_sign(lw_outgoing *o, lw_message *m, int64_t now_s, lw_error *err)
     lw_secure *secure = lw_message_protection(m);
     lw_code rc = LW_OK;
 
+    /* signed or encrypted text goes by lines (RFC 8551 3.1.3) */
+    if (secure != NULL && lw_rendering_envelope(o->rendering)->body_type == LW_BODY_BINARYMIME)
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "message: it has a binary part, so it can be "
+                       "neither signed nor encrypted as it is");
     if (secure != NULL)
         rc = lw_secure_body(secure, top(o), lw_rendering_envelope(o->rendering), now_s, &o->secured,
                             err);

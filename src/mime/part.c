@@ -83,7 +83,12 @@ look_at_message(lw_rendering *r, const lw_attached *a, lw_part_facts *f, lw_erro
 
     lw_scan_init(&s, &r->alloc, a->content.label != NULL ? a->content.label
                  : a->name != NULL ? a->name : "the attached message");
-    if ((rc = lw_scan_content(&s, &a->content, err)) >= 0) {
+    bool is_binary = false;
+    if ((rc = lw_scan_content(&s, &a->content, err)) >= 0
+        && (rc = lw_scan_settle(&s, &a->content, &is_binary, err)) >= 0 && is_binary)
+        rc = lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: a message with a binary part can be attached "
+                     "as a file only (application/octet-stream)", s.label);
+    if (rc >= 0) {
         lw_span header = lw_buf_span(&s.header);
         f->is_message = true;
         f->size = s.total;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mime/raw.c - a ready message: looked at once, sent unchanged but for line ends and Bcc
+ * mime/raw.c - a ready message: looked at once, sent unchanged but for line ends and Bcc; with binary
+ * parts that line ends would alter, unchanged but for Bcc
  *
  * The header (bounded) is kept from the look and leaves from memory, without its Bcc fields;
  * the body is read again while it is sent.
@@ -166,17 +167,33 @@ take_header(lw_rendering *r, const lw_scan *s, lw_error *err)
     return rc;
 }
 
+/* BINARYMIME (RFC 3030 3): the octets behind the CRLF of the empty line as they are */
+static lw_code
+put_binary(lw_rendering *r, const lw_content *c, const lw_scan *s)
+{
+    lw_piece body = { .kind = LW_PIECE_COPY, .content = c->has_source ? c : NULL,
+                      .skip = s->header_in + s->body_after_cr };
+
+    body.size_in = body.size_out = s->total - body.skip;
+    if (!c->has_source)
+        body.memory = (lw_span){ c->memory.ptr + body.skip, (size_t)body.size_in };
+    r->envelope.body_type = LW_BODY_BINARYMIME;
+    return lw_render_piece(r, &body);
+}
+
 lw_code
 lw_render_raw(lw_rendering *r, lw_error *err)
 {
     const lw_content *c = &r->message->raw;
+    bool is_binary;
     lw_scan s;
     lw_code rc;
 
     if ((rc = refuse_parts(r->message, err)) < 0)
         return rc;
     lw_scan_init(&s, &r->alloc, c->label != NULL ? c->label : "the message");
-    if ((rc = lw_scan_content(&s, c, err)) < 0 || (rc = take_header(r, &s, err)) < 0)
+    if ((rc = lw_scan_content(&s, c, err)) < 0 || (rc = lw_scan_settle(&s, c, &is_binary, err)) < 0
+        || (rc = take_header(r, &s, err)) < 0)
         goto out;
     /* a header that is no UTF-8 is outside every standard; SMTPUTF8 would not make it right */
     lw_span header = lw_buf_span(&r->literal);
@@ -186,7 +203,9 @@ lw_render_raw(lw_rendering *r, lw_error *err)
     }
     if (s.has_8bit_body)
         r->envelope.body_type = LW_BODY_8BITMIME;
-    if (s.total > s.header_in) {
+    if (is_binary)
+        rc = put_binary(r, c, &s);
+    else if (s.total > s.header_in) {
         lw_piece body = { .kind = LW_PIECE_LINES, .content = c->has_source ? c : NULL,
                           .skip = s.header_in, .after_cr = s.body_after_cr,
                           .size_in = s.total - s.header_in, .size_out = s.body_out };

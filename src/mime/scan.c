@@ -61,6 +61,18 @@ check_header_line(const lw_scan *s, lw_span line, lw_error *err)
                    (int)(line.len < 60 ? line.len : 60), line.ptr);
 }
 
+/* what only a binary part may hold is no failure yet where there may be one */
+static lw_code
+put_off(lw_scan *s, lw_error *err)
+{
+    if (s->in_header || !s->may_be_binary)
+        return err->code;
+    if (s->illegal.code == LW_OK)
+        s->illegal = *err;
+    lw_error_clear(err);
+    return LW_OK;
+}
+
 static lw_code
 end_line(lw_scan *s, lw_error *err)
 {
@@ -68,10 +80,13 @@ end_line(lw_scan *s, lw_error *err)
 
     /* [RFC5321 4.5.3.1.6] "The maximum total length of a text line including the <CRLF> is 1000
      * octets" */
-    if (s->line_len > LW_LINE_MAX)
-        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
-                       "%s: line %llu is %llu octets long; SMTP allows %d", s->label,
-                       (unsigned long long)s->line, (unsigned long long)s->line_len, LW_LINE_MAX);
+    if (s->line_len > LW_LINE_MAX) {
+        lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                "%s: line %llu is %llu octets long; SMTP allows %d", s->label,
+                (unsigned long long)s->line, (unsigned long long)s->line_len, LW_LINE_MAX);
+        if ((rc = put_off(s, err)) < 0)
+            return rc;
+    }
     if (s->in_header) {
         lw_span all = lw_buf_span(&s->header);
         lw_span line = { all.ptr + s->line_start, all.len - s->line_start };
@@ -88,6 +103,29 @@ end_line(lw_scan *s, lw_error *err)
     return LW_OK;
 }
 
+#define NO_MATCH SIZE_MAX
+
+/* A line that begins with "Content-Transfer-Encoding: bi", or with a comment there, may declare a
+ * binary part: then all of it is worth a reading.  The value may stand behind a fold. */
+static void
+look_for_binary(lw_scan *s, lw_span run)
+{
+    static const char field[] = "content-transfer-encoding:b";
+    const size_t colon = sizeof field - 3;
+    bool is_wsp = run.ptr[0] == ' ' || run.ptr[0] == '\t';
+
+    if (s->line_len == 0 && !(is_wsp && s->matched != NO_MATCH && s->matched > colon))
+        s->matched = 0;
+    for (size_t i = 0; i < run.len && s->matched != NO_MATCH; i++) {
+        char c = lw_lower(run.ptr[i]);
+        if ((c == ' ' || c == '\t') && s->matched >= colon)
+            continue;
+        if (s->matched > colon && (c == '(' || (s->matched == colon + 2 && c == 'i')))
+            s->may_be_binary = true;
+        s->matched = s->matched < sizeof field - 1 && c == field[s->matched] ? s->matched + 1 : NO_MATCH;
+    }
+}
+
 /* octets of one line */
 static lw_code
 take_run(lw_scan *s, lw_span run, lw_error *err)
@@ -95,12 +133,16 @@ take_run(lw_scan *s, lw_span run, lw_error *err)
     bool was_short = s->line_len <= LW_LINE_MAX;
     size_t nul = lw_span_find(run, '\0');
 
-    /* only BINARYMIME (RFC 3030) could carry it */
-    if (nul < run.len)
-        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
-                       "%s: a NUL octet in line %llu, column %llu; mail cannot carry it",
-                       s->label, (unsigned long long)s->line,
-                       (unsigned long long)(s->line_len + nul + 1));
+    look_for_binary(s, run);
+    /* only BINARYMIME (RFC 3030) can carry it */
+    if (nul < run.len) {
+        lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                "%s: a NUL octet in line %llu, column %llu; mail cannot carry it",
+                s->label, (unsigned long long)s->line,
+                (unsigned long long)(s->line_len + nul + 1));
+        if (put_off(s, err) < 0)
+            return LW_EMESSAGE;
+    }
     s->line_len += run.len;
     if (!s->has_8bit_body && !s->in_header)
         s->has_8bit_body = !lw_span_is_ascii(run);
@@ -114,6 +156,19 @@ take_run(lw_scan *s, lw_span run, lw_error *err)
         ? lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", s->label) : LW_OK;
 }
 
+/* the next octet ends a line in another way than the CRLF of mail, or the CR before it did */
+static void
+count_bare(lw_scan *s, char c)
+{
+    bool is_crlf = c == '\n' && s->after_cr;
+    bool is_bare = (s->after_cr && c != '\n') || (c == '\n' && !s->after_cr);
+
+    s->n_bare += is_bare;
+    s->has_bare_header = s->has_bare_header
+        || (is_bare && (s->in_header || s->total == s->header_in));
+    s->ends_crlf = is_crlf;
+}
+
 lw_code
 lw_scan_feed(lw_scan *s, lw_span in, lw_error *err)
 {
@@ -123,6 +178,7 @@ lw_scan_feed(lw_scan *s, lw_span in, lw_error *err)
         char c = in.ptr[0];
         size_t n = 1;
         bool was_header = s->in_header;
+        count_bare(s, c);
         if (c == '\n' && s->after_cr) {
             s->after_cr = false;
         } else if (c == '\r' || c == '\n') {
@@ -180,34 +236,43 @@ lw_scan_field(lw_span *rest, lw_scan_line *field)
     return true;
 }
 
-static lw_code
-scan_source(lw_scan *s, const lw_content *c, lw_error *err)
+lw_code
+lw_scan_read(const lw_alloc *alloc, const lw_content *c,
+             lw_code (*take)(void *ctx, lw_span piece, lw_error *err), void *ctx, lw_error *err)
 {
-    const lw_alloc *alloc = s->header.alloc;
+    const char *label = c->label != NULL ? c->label : "the message";
     uint64_t size;
     size_t n = 1;
-    lw_code rc = lw_content_open(c, &size, err);
+    lw_code rc;
     char *buf;
 
-    if (rc < 0)
+    if (!c->has_source)
+        return take(ctx, c->memory, err);
+    if ((rc = lw_content_open(c, &size, err)) < 0)
         return rc;
     if ((buf = lw_malloc(alloc, LW_IN_MAX)) == NULL)
-        rc = lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", s->label);
+        rc = lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "%s: out of memory", label);
     while (rc >= 0 && n > 0) {
         if ((rc = c->source.read(c->source.ctx, buf, LW_IN_MAX, &n, err)) < 0 && err->code == LW_OK)
-            lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: cannot be read", s->label);
+            lw_fail(err, rc, LW_STAGE_COMPOSE, "%s: cannot be read", label);
         if (rc >= 0 && n > 0)
-            rc = lw_scan_feed(s, (lw_span){ buf, n }, err);
+            rc = take(ctx, (lw_span){ buf, n }, err);
     }
     c->source.close(c->source.ctx);
     lw_release(alloc, buf);
     return rc;
 }
 
+static lw_code
+feed_piece(void *ctx, lw_span piece, lw_error *err)
+{
+    return lw_scan_feed(ctx, piece, err);
+}
+
 lw_code
 lw_scan_content(lw_scan *s, const lw_content *c, lw_error *err)
 {
-    lw_code rc = c->has_source ? scan_source(s, c, err) : lw_scan_feed(s, c->memory, err);
+    lw_code rc = lw_scan_read(s->header.alloc, c, feed_piece, s, err);
 
     return rc < 0 ? rc : lw_scan_end(s, err);
 }

@@ -15,6 +15,12 @@ typedef struct lw_scan {
     uint64_t header_in;    /* of them in the header                                   */
     bool body_after_cr;    /* the header ended with a CR whose LF may still come      */
     uint64_t body_out;     /* octets of the body with CRLF line ends                  */
+    uint64_t n_bare;       /* CR or LF alone                                          */
+    bool has_bare_header;  /* one of them in the header, or behind it                 */
+    bool ends_crlf;        /* the last octets are CRLF                                */
+    size_t matched;        /* of "Content-Transfer-Encoding: bi", see look_for_binary */
+    bool may_be_binary;    /* it was found                                            */
+    lw_error illegal;      /* then: what only a binary part may hold                  */
 } lw_scan;
 
 void lw_scan_init(lw_scan *s, const lw_alloc *alloc, const char *label);
@@ -25,6 +31,15 @@ LW_MUST_USE lw_code lw_scan_end(lw_scan *s, lw_error *err);
 
 /** lw_scan_content - all of a content, opened and read once; as feed and end.  err is not NULL. */
 LW_MUST_USE lw_code lw_scan_content(lw_scan *s, const lw_content *c, lw_error *err);
+
+/** lw_scan_settle - behind lw_scan_content: does a part that is declared as binary hold what would be
+ *  altered if line ends were made CRLF?  (binary.c)  Else LW_EMESSAGE if the look put that off. */
+LW_MUST_USE lw_code lw_scan_settle(const lw_scan *s, const lw_content *c, bool *is_binary,
+                                   lw_error *err);
+/** lw_scan_read - the octets of a source in pieces, to take */
+LW_MUST_USE lw_code lw_scan_read(const lw_alloc *alloc, const lw_content *c,
+                                 lw_code (*take)(void *ctx, lw_span piece, lw_error *err), void *ctx,
+                                 lw_error *err);
 
 /** One header field as it stands, with its folds and line end. */
 typedef struct lw_scan_line {

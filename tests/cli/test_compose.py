@@ -38,6 +38,40 @@ class Encodings(Case):
                 self.assertEqual(parts[0].get_content().strip(), text)
                 self.assertEqual(parts[1].get_payload(decode=True), ODD)
 
+    def test_binary_message_sent_on_is_never_altered(self):
+        path, key = self.file('odd.bin', ODD), os.path.join(self.folder(), 'key.pem')
+        with Sink() as first, Sink() as second, Sink('--without', 'BINARYMIME') as poor:
+            self.assertEqual(run('send', '--via', first.url, *TO_BOB, '--text', 'Grüße', '-a', path).code, 0)
+            envelope, octets = first.one()
+            self.assertEqual(envelope['body'], 'BINARYMIME')
+            self.assertIn(ODD, octets)
+            saved = self.file('saved.eml', octets)
+            for args, stdin in ([saved], b''), (['-'], octets):
+                ran = run('send', '--via', second.url, '--message', *args, '--json', stdin=stdin)
+                self.assertEqual((ran.code, ran.json['body']), (0, 'binarymime'), ran)
+            for envelope, again in second.messages():
+                self.assertEqual(envelope['body'], 'BINARYMIME')
+                self.assertEqual(again, octets)
+            # where it cannot be taken as it is, nothing is sent
+            self.assert_fails(run('send', '--via', poor.url, '--message', saved), 69,
+                              'the message is binary, and the server does not offer BINARYMIME with CHUNKING')
+            # DKIM hashes lines: octets that are none are refused, others stay behind the signature
+            record = run('dkim', 'keygen', '--type', 'ed25519', key).out.strip()
+            sign = ['--dkim', 'example.com:s:' + key]
+            self.assert_fails(run('send', '--via', second.url, '--message', saved, *sign), 65,
+                              'dkim: the body has a bare LF: bring line ends to CRLF before signing')
+            no_ends = octets.replace(ODD, ODD.replace(b'\r', b'').replace(b'\n', b''))
+            saved = self.file('saved.eml', no_ends)
+            self.assert_fails(run('send', '--via', poor.url, '--message', saved, *sign), 69,
+                              'the message is binary, and the server does not offer BINARYMIME with CHUNKING')
+            ran = run('send', '--via', second.url, '--message', saved, *sign)
+            self.assertEqual(ran.code, 0, ran)
+            self.assertEqual(len(second.messages()), 3)
+            envelope, signed = second.messages()[2]
+            self.assertTrue(signed.startswith(b'DKIM-Signature: ') and signed.endswith(no_ends))
+            self.assertEqual(run('dkim', 'verify', '--record', record, self.file('signed.eml', signed)).code, 0)
+            self.assertEqual(poor.messages(), [])
+
     def test_smtputf8_is_explained(self):
         with Sink('--without', 'SMTPUTF8') as sink:
             ran = run('send', '--via', sink.url, '-f', 'ann@example.com', '-t', 'jörg@example.org',

@@ -92,6 +92,108 @@ test_raw__octets_and_recipients(void **state)
         }
 }
 
+#define MIXED HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+#define TEXT_PART "--b\r\n\r\ntext\r\n"
+#define BINARY_PART "--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+#define LONG100 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+#define LONG1000 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100
+
+/* RFC 2045 2.9: "any sequence of octets whatsoever"; what has none of it leaves as lines */
+static void
+test_raw__binary_parts_are_never_altered(void **state)
+{
+    static const struct {
+        const char *name;
+        lw_span in;
+        bool is_binary; /* the same octets come out, else... */
+        const char *want; /* this, or this failure */
+    } rows[] = {
+        { "bare LF", LW_LIT(MIXED TEXT_PART BINARY_PART "a\nb\r\n--b--\r\n"), true, NULL },
+        { "bare CR", LW_LIT(MIXED BINARY_PART "a\rb\r\n--b\r\n\r\ntext\r\n--b--\r\n"), true, NULL },
+        { "NUL", LW_LIT(MIXED BINARY_PART "a\0b\0\r\n--b--\r\n"), true, NULL },
+        { "a long line", LW_LIT(MIXED BINARY_PART LONG1000 "\r\n--b--\r\n"), true, NULL },
+        { "CR CR LF, LF CR, and the end in the middle", LW_LIT(MIXED BINARY_PART "\r\r\n\n\r\r\n--b--"), true, NULL },
+        { "what DATA would take for its end", LW_LIT(MIXED BINARY_PART "\n.\r\n.\n\r\n--b--\r\n"), true, NULL },
+        { "all of it", LW_LIT(HEAD "Content-Transfer-Encoding: BINARY\r\n\r\n\0\n\r"), true, NULL },
+        { "all of it, no line end", LW_LIT(HEAD "Content-Transfer-Encoding: binary\r\n\r\nabc"), true, NULL },
+        { "all of it, empty", LW_LIT(HEAD "Content-Transfer-Encoding: binary\r\n\r\n"), false,
+          HEAD "Content-Transfer-Encoding: binary\r\n\r\n" },
+        { "folded", LW_LIT(MIXED "--b\r\ncontent-transfer-encoding:\r\n\tBinary\r\n\r\n\n\r\n--b--\r\n"), true, NULL },
+        { "with a comment", LW_LIT(MIXED "--b\r\nContent-Transfer-Encoding: (x) binary\r\n\r\n\n\r\n--b--\r\n"), true, NULL },
+        { "in a message in it", LW_LIT(MIXED "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n"
+          "Content-Transfer-Encoding: binary\r\n\r\n\0\n\r\n--b--\r\n"), true, NULL },
+        { "Bcc goes, the rest stays", LW_LIT("From: a@b.de\r\nBcc: c@d.de\r\nContent-Transfer-Encoding: binary\r\n\r\n\n"),
+          true, "From: a@b.de\r\nContent-Transfer-Encoding: binary\r\n\r\n\n" },
+        { "clean lines need no BINARYMIME", LW_LIT(MIXED BINARY_PART "a\r\nb\r\n--b--\r\n"), false,
+          MIXED BINARY_PART "a\r\nb\r\n--b--\r\n" },
+        { "bare LF beside it only", LW_LIT(MIXED "--b\r\n\r\na\nb\r\n" BINARY_PART "a\r\n--b--\r\n"), false,
+          MIXED "--b\r\n\r\na\r\nb\r\n" BINARY_PART "a\r\n--b--\r\n" },
+        { "a file of this machine", LW_LIT("From: a@b.de\nTo: c@d.de\nContent-Transfer-Encoding: binary\n\nx\ny"), false,
+          "From: a@b.de\r\nTo: c@d.de\r\nContent-Transfer-Encoding: binary\r\n\r\nx\r\ny\r\n" },
+        { "text that tells of it", LW_LIT(HEAD "\r\nContent-Transfer-Encoding: binary\n\nx\n"), false,
+          HEAD "\r\nContent-Transfer-Encoding: binary\r\n\r\nx\r\n" },
+        { "NUL in text that tells of it", LW_LIT(HEAD "\r\nContent-Transfer-Encoding: binary\r\n\0\r\n"), false,
+          "mail.eml: a NUL octet in line 5, column 1; mail cannot carry it" },
+        { "NUL beside it", LW_LIT(MIXED "--b\r\n\r\na\0\r\n" BINARY_PART "a\n\r\n--b--\r\n"), false,
+          "mail.eml: a NUL octet in line 7, column 2; mail cannot carry it" },
+        { "NUL behind it", LW_LIT(MIXED BINARY_PART "a\n\r\n--b\r\n\r\n\0\r\n--b--\r\n"), false,
+          "mail.eml: a NUL octet in line 13, column 1; mail cannot carry it" },
+        { "a long line in text that tells of it", LW_LIT(HEAD "\r\nContent-Transfer-Encoding: binary\r\n" LONG1000 "\r\n"),
+          false, "mail.eml: line 5 is 1000 octets long; SMTP allows 998" },
+        { "NUL in a file of this machine", LW_LIT("From: a@b.de\nTo: c@d.de\nContent-Transfer-Encoding: binary\n\n\0\n"), false,
+          "mail.eml: a NUL octet in line 5, column 1; mail cannot carry it" },
+        { "base64", LW_LIT(HEAD "Content-Transfer-Encoding: base64\r\n\r\n\0"), false,
+          "mail.eml: a NUL octet in line 5, column 1; mail cannot carry it" },
+    };
+    char rcpts[1000];
+    lw_envelope env;
+    lw_error e;
+    size_t len;
+
+    for (size_t i = 0; i < LW_COUNT(rows); i++)
+        for (size_t chunk = 0; chunk < 40; chunk++) {
+            char *got = render_raw(rows[i].in, chunk, &len, &env, rcpts, &e);
+            lw_span want = rows[i].want != NULL ? lw_span_str(rows[i].want) : rows[i].in;
+            if (got == NULL && (chunk == 0 || strcmp(e.text, want.ptr) == 0))
+                assert_non_null(strstr(want.ptr, "mail.eml:"));
+            else if (got == NULL || !lw_span_eq((lw_span){ got, len }, want))
+                fail_msg("%s by %zu: %s", rows[i].name, chunk, got == NULL ? e.text : got);
+            else
+                assert_int_equal(env.body_type, rows[i].is_binary ? LW_BODY_BINARYMIME : LW_BODY_7BIT);
+            free(got);
+        }
+}
+
+/* an attached message with binary parts is a file like others, never lines */
+static void
+test_attached__message_with_a_binary_part_is_a_file(void **state)
+{
+    static const char inner[] = MIXED BINARY_PART "a\nb\0\r\n--b--\r\n";
+
+    for (int says_type = 0; says_type < 2; says_type++) {
+        lw_message *m = lw_message_new();
+        lw_attachment how = { .name = "m.eml", .type = says_type ? "message/rfc822" : NULL };
+        lw_render_opts o = test_opts(1);
+        lw_rendering *r;
+        lw_error e;
+        size_t len;
+        assert_int_equal(lw_message_from(m, "a@b.example"), LW_OK);
+        assert_int_equal(lw_message_to(m, "c@d.example"), LW_OK);
+        assert_int_equal(lw_message_attach_memory(m, inner, sizeof inner - 1, &how), LW_OK);
+        if (says_type) {
+            assert_int_equal(lw_rendering_new(m, &o, &r, &e), LW_EMESSAGE);
+            assert_string_equal(e.text, "m.eml: a message with a binary part can be attached as a file only "
+                                        "(application/octet-stream)");
+        } else {
+            char *all = test_render(m, &len);
+            assert_non_null(strstr(all, "Content-Type: application/octet-stream; name=m.eml\r\n"));
+            assert_non_null(strstr(all, "Content-Transfer-Encoding: base64\r\n"));
+            free(all);
+        }
+        lw_message_free(m);
+    }
+}
+
 static void
 test_raw__what_cannot_be_sent_is_said(void **state)
 {
@@ -253,7 +355,10 @@ test_raw__file_that_changes_fails(void **state)
 static void
 test_raw__any_failing_request_leaks_nothing(void **state)
 {
-    static const char in[] = HEAD "Bcc: c@d.de, e@f.de\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n";
+    static const char lines[] = HEAD "Bcc: c@d.de, e@f.de\r\nMessage-ID: <1@x>\r\n\r\nbody\r\n";
+    static const char binary[] = MIXED BINARY_PART "a\nb\0\r\n--b--\r\n";
+    const char *in = lines;
+    size_t len = sizeof lines - 1;
 
     for (long n = 0;; n++) {
         test_memory t;
@@ -263,15 +368,20 @@ test_raw__any_failing_request_leaks_nothing(void **state)
         lw_error e;
         test_memory_init(&t, n);
         lw_message *m = lw_message_new_with(&t.alloc);
-        lw_code rc = lw_message_raw_source(m, test_source_of(&s, in, sizeof in - 1), "mail.eml");
+        lw_code rc = lw_message_raw_source(m, test_source_of(&s, in, len), "mail.eml");
         rc = lw_rendering_new(m, &o, &r, &e);
         assert_int_equal(rc, t.has_failed ? LW_ENOMEM : LW_OK);
         lw_rendering_free(r);
         lw_message_free(m);
         assert_int_equal(t.n_out, 0);
         assert_int_equal(s.n_open, 0);
-        if (!t.has_failed)
+        if (!t.has_failed && in == binary)
             break;
+        if (!t.has_failed) {
+            in = binary;
+            len = sizeof binary - 1;
+            n = -1;
+        }
     }
 }
 
@@ -294,6 +404,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_raw__octets_and_recipients),
+        cmocka_unit_test(test_raw__binary_parts_are_never_altered),
+        cmocka_unit_test(test_attached__message_with_a_binary_part_is_a_file),
         cmocka_unit_test(test_raw__what_cannot_be_sent_is_said),
         cmocka_unit_test(test_raw__line_length_bounds),
         cmocka_unit_test(test_raw__header_size_bound),
