@@ -110,7 +110,7 @@ static const cli_page page = {
     "  letterwing send --message saved.eml --via lmtp+unix:///run/dovecot/lmtp \\\n"
     "      bob@example.org\n"
     "  letterwing send --message saved.eml --resent-from mary@example.net \\\n"
-    "      --via smtp://mail.example.net jane@example.org\n"
+    "      --via smtp://mail.example.com jane@example.org\n"
 };
 
 static int
