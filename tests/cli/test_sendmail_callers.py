@@ -14,6 +14,7 @@ import unittest
 import harness
 from harness import Case, LETTERWING, PATIENCE, Sink
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEXT = 'Grüße, 你好.\n.\n..\n.leading\n\nFrom here on\n' + 'x' * 900 + '\nend\n'
 
 
@@ -37,11 +38,11 @@ class Callers(Case):
             f.write(f'server plain://ann:secret@127.0.0.1:{self.sink.port}\n'
                     'from-domain here.example\nexit-later 69\n')
 
-    def call(self, *args, stdin='', code=0, **more):
+    def call(self, *args, stdin='', code=0, mailrc='/dev/null', **more):
         environ = {k: v for k, v in os.environ.items()
                    if k not in ('LETTERWING_URL', 'EMAIL')}
         # s-nail changes HOME back to what the user database says
-        environ.update(HOME=self.home, XDG_CONFIG_HOME=os.path.join(self.home, '.config'), LANG='C.UTF-8', LC_ALL='C.UTF-8', MAILRC='/dev/null',
+        environ.update(HOME=self.home, XDG_CONFIG_HOME=os.path.join(self.home, '.config'), LANG='C.UTF-8', LC_ALL='C.UTF-8', MAILRC=mailrc,
                        GIT_CONFIG_NOSYSTEM='1', GIT_AUTHOR_NAME='Ann Böll',
                        GIT_AUTHOR_EMAIL='ann@example.com', GIT_COMMITTER_NAME='Ann Böll',
                        GIT_COMMITTER_EMAIL='ann@example.com')
@@ -203,8 +204,13 @@ class Callers(Case):
     # ---- people's mail programs
 
     def test_mutt(self):
+        self.check_mutt(need('mutt'))
+
+    def test_neomutt(self):
+        self.check_mutt(need('neomutt'))
+
+    def check_mutt(self, mutt):
         picture = self.file('pic ture.png', bytes(range(256)) * 300)
-        mutt = need('mutt')
         self.call(mutt, '-n', '-F', '/dev/null', '-e', f'set sendmail="{self.sendmail} -oem -oi"',
                   '-e', 'set from=ann@example.com realname="Ann Böll" use_envelope_from=yes copy=no',
                   '-e', 'set dsn_notify=failure dsn_return=hdrs use_8bitmime=yes',
@@ -243,6 +249,37 @@ class Callers(Case):
                          '-r', 'ann@example.com', '-s', 'x', 'no@example.org', stdin='hi\n', code=4,
                          start_new_session=True)
         self.assertIn('no@example.org', done[1])
+        self.assertEqual(self.arrived(), [])
+
+    # bsd-mailx: its package wants a mail server to be installed, so it is fetched without
+
+    def bsd_mailx(self, *args, lines=(), **more):
+        tool = os.path.join(ROOT, 'tools', 'fetch-servers')
+        found = subprocess.run([tool, '--path', 'bsd-mailx'], capture_output=True, text=True)
+        if found.returncode == 77:
+            self.skipTest(found.stderr.strip())
+        self.assertEqual(found.returncode, 0, found)
+        rc = self.file('mailrc', '\n'.join([f'set sendmail={self.sendmail}', 'set sendwait', *lines, '']))
+        return self.call(found.stdout.strip(), '-n', *args, mailrc=rc, start_new_session=True, **more)
+
+    def test_bsd_mailx(self):
+        self.bsd_mailx('-s', 'Grüße', '-r', 'ann@example.com', '-c', 'carl@example.org',
+                       '-b', 'dora@example.org', '-a', 'X-Job: 42', 'bob@example.org', stdin=TEXT)
+        message = self.only('ann@example.com', ['bob@example.org', 'carl@example.org', 'dora@example.org'],
+                            Subject='Grüße', Cc='carl@example.org', To='bob@example.org', X_Job='42')
+        self.assertEqual(self.text_of(message), TEXT)
+
+    def test_bsd_mailx_of_cron(self):
+        """as a script does it: nothing but a name of this machine"""
+        self.bsd_mailx('-s', 'disk full', 'root', stdin='94 %\n')
+        envelope, message = self.arrived()[0]
+        self.assertEqual([r['address'] for r in envelope['recipients']], ['root@here.example'])
+        self.assertEqual((message['Subject'], message['To']), ('disk full', 'root@here.example'))
+        self.assertEqual(self.text_of(message), '94 %\n')
+
+    def test_bsd_mailx_tells_of_failure(self):
+        err = self.bsd_mailx('-s', 'x', '-r', 'ann@example.com', 'no@example.org', stdin='hi\n', code=1)[1]
+        self.assertIn('no@example.org', err)
         self.assertEqual(self.arrived(), [])
 
 
