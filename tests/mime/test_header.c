@@ -150,10 +150,10 @@ check_lines(const char *field, size_t longest_token)
     const char *end;
 
     for (const char *p = field; *p != '\0'; p = end + 2) {
-        end = strstr(p, "\r\n");
-        assert_non_null(end);
+        /* not strstr: under ASan it measures all that is left, line after line */
+        end = memmem(p, strnlen(p, 1000), "\r\n", 2);
+        assert_non_null(end); /* a line of at most 998 */
         size_t len = (size_t)(end - p), i = 0;
-        assert_true(len <= 998);
         while (i < len && (p[i] == ' ' || p[i] == '\t'))
             i++;
         assert_true(i < len);
