@@ -4,11 +4,13 @@
 
 Messages of all part combinations, character sets, address forms and sizes, for servers that take
 7bit, 8bit or binary, from a seed; the reader is strict and must find the same addresses, subject,
-headers, texts, file names and attachment octets.
+headers, texts, file names and attachment octets.  The first messages have each combination of parts
+once, and once more with a message attached; the others what the seed gives.
 """
 import email
 import email.policy
 import inspect
+import itertools
 import random
 import subprocess
 import sys
@@ -26,6 +28,10 @@ WORDS = {
 DOMAINS = ['example.com', 'example.org', 'mail.example.net', '[192.0.2.1]', '[IPv6:2001:db8::1]']
 LOCALS = ['ann', 'bob.smith', 'a+b', "o'neil", '"quoted local"', '"a,b"', 'x' * 64, '"a\\"b"']
 TYPES = ['', 'application/pdf', 'image/png', 'application/x-thing', 'text/csv; header=present']
+
+# which parts there are; an AMP page needs a text beside it
+PARTS = ('text', 'html', 'amp', 'calendar', 'inline', 'attached')
+COMBINATIONS = [c for c in itertools.product((False, True), repeat=len(PARTS)) if c[0] or c[1] or not c[2]]
 
 # The repair of CVE-2023-27043 came with an option, on by default, that gives nothing at all for a
 # list in which it only suspects something odd, such as a domain literal.
@@ -80,8 +86,34 @@ def attachment(rng):
             'data': rng.randbytes(rng.choice([0, 1, 56, 57, 58, 1000, 47880, 100000]))}
 
 
-def plan(rng):
-    """a message to compose, as the reader shall find it"""
+def combine(p, combination, rng):
+    """the same message with these parts, and no others"""
+    wanted = dict(zip(PARTS, combination))
+    for name in ('text', 'html', 'amp', 'calendar'):
+        if not wanted[name]:
+            p.pop(name, None)
+    for name, make in (('text', lambda: body(rng)), ('html', lambda: '<p>' + body(rng)),
+                       ('amp', lambda: amp_page(rng)), ('calendar', lambda: invitation(rng))):
+        if wanted[name] and name not in p:
+            p[name] = make()
+    kept = [a for a in p['attached'] if wanted['inline' if a['inline'] else 'attached']]
+    for name, inline in (('inline', True), ('attached', False)):
+        if wanted[name] and not any(a['inline'] == inline for a in kept):
+            kept.append({**attachment(rng), 'inline': inline})
+    p['attached'] = kept
+    return p
+
+
+def amp_page(rng):
+    return '<!doctype html><html amp4email>' + words(rng, 1, 20)
+
+
+def invitation(rng):
+    return 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:' + words(rng, 1, 9) + '\r\nEND:VCALENDAR\r\n'
+
+
+def plan(rng, number=None):
+    """a message to compose, as the reader shall find it; the first numbers have each combination"""
     p = {'attached': [attachment(rng) for _ in range(rng.choice([0, 0, 1, 1, 2, 5]))]}
     p['from'] = addresses(rng, 1)
     p['to'] = addresses(rng, rng.choice([1, 3, 40]))
@@ -98,10 +130,20 @@ def plan(rng):
     if rng.random() < 0.5:
         p['html'] = '<p>' + body(rng)
     if rng.random() < 0.15 and ('text' in p or 'html' in p):
-        p['amp'] = '<!doctype html><html amp4email>' + words(rng, 1, 20)
+        p['amp'] = amp_page(rng)
     if rng.random() < 0.15:
-        p['calendar'] = 'BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nSUMMARY:' + words(rng, 1, 9) + '\r\nEND:VCALENDAR\r\n'
+        p['calendar'] = invitation(rng)
     p['fit'] = rng.choice('012')
+    if number is not None and number < 2 * len(COMBINATIONS):
+        combine(p, COMBINATIONS[number % len(COMBINATIONS)], rng)
+    return p
+
+
+def with_message(p, rng):
+    """a message attached, which leaves without an encoding"""
+    text = words(rng, 1, 40) if p['fit'] != '0' else 'ASCII\r\n.\r\n'
+    p['message'] = ('From: a@b.example\r\nSubject: inner\r\nContent-Type: text/plain; charset=utf-8\r\n'
+                    f'Content-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n').encode()
     return p
 
 
@@ -117,6 +159,8 @@ def items(p):
     for a in p['attached']:
         head = f"{a['name']}\n{a['type']}\n{'inline' if a['inline'] else ''}\n"
         yield 'attach', head.encode() + a['data']
+    if 'message' in p:
+        yield 'attach', b'in.eml\nmessage/rfc822\n\n' + p['message']
     yield 'send', p['fit'].encode()
 
 
@@ -156,9 +200,25 @@ def check_addresses(message, plain, p):
                  for n, _ in getaddresses([raw], **NOT_STRICT)], [n for n, _ in want])
 
 
+def parts_of(message):
+    """all parts, but not those of a message in it"""
+    yield message
+    if message.is_multipart() and message.get_content_type() != 'message/rfc822':
+        for part in message.iter_parts():
+            yield from parts_of(part)
+
+
+def check_message(inner, p):
+    same('number of messages attached', len(inner), int('message' in p))
+    for part in inner:
+        same('name of the message', part.get_filename(), 'in.eml')
+        same('encoding of the message', part['content-transfer-encoding'] in ('7bit', '8bit', 'binary'), True)
+        same('the message', part.get_payload(0).as_bytes(policy=email.policy.SMTP), p['message'])
+
+
 def check_parts(message, p):
     for kind, name in (('plain', 'text'), ('html', 'html'), ('x-amp-html', 'amp'), ('calendar', 'calendar')):
-        part = next((x for x in message.walk() if x.get_content_type() == 'text/' + kind
+        part = next((x for x in parts_of(message) if x.get_content_type() == 'text/' + kind
                      and x.get_content_disposition() is None), None)
         if name in p:
             same(name, part.get_content().replace('\r\n', '\n'), as_read(p[name]))
@@ -166,7 +226,9 @@ def check_parts(message, p):
             same(name, part, None)
         elif 'html' not in p:  # else it is made of the HTML
             same('text', part is None or part.get_content().strip() == '', True)
-    files = [x for x in message.walk() if x.get_content_disposition() is not None]
+    files = [x for x in parts_of(message) if x.get_content_disposition() is not None]
+    check_message([x for x in files if x.get_content_type() == 'message/rfc822'], p)
+    files = [x for x in files if x.get_content_type() != 'message/rfc822']
     # those that HTML shows stand beside it, before the others
     want = sorted(p['attached'], key=lambda a: not (a['inline'] and 'html' in p))
     if 'calendar' in p:
@@ -206,7 +268,10 @@ def main():
     bad = 0
     with subprocess.Popen([sys.argv[1]], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as composer:
         for i in range(rounds):
-            p = plan(random.Random(f'{seed}:{i}'))
+            rng = random.Random(f'{seed}:{i}')
+            p = plan(rng, i)
+            if len(COMBINATIONS) <= i < 2 * len(COMBINATIONS):
+                with_message(p, rng)
             raw = b''
             try:
                 raw = ask(composer, p)

@@ -181,7 +181,7 @@ def main():
     if fetched.returncode != 0:
         print(fetched.stdout.strip() or fetched.stderr.strip())
         return fetched.returncode
-    plans = [readback.plan(random.Random(f'{seed}:{i}')) for i in range(rounds)]
+    plans = [readback.plan(random.Random(f'{seed}:{i}'), i) for i in range(rounds)]
     raws = compose(sys.argv[1], plans)
     problems = list(problems_of(reader, plans, read(reader, fetched.stdout.strip(), raws)))
     for problem in problems[:6]:

@@ -107,7 +107,7 @@ def check_composed(parts, p):
 
 def round_trips(composer, reader, rounds, seed):
     for i in range(rounds):
-        p = readback.plan(random.Random(f'{seed}:{i}'))
+        p = readback.plan(random.Random(f'{seed}:{i}'), i)
         raw = readback.ask(composer, p)
         try:
             check_composed(read(reader, raw), p)
