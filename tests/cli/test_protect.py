@@ -162,6 +162,12 @@ class Smime(Protected):
                             '-a', self.file('big', os.urandom(600000)), '--smime-cert', self.bob,
                             env={'TMPDIR': '/nowhere'})
 
+    def test_refused__binary_part(self):
+        path = self.file('b.eml', b'From: ann@example.com\r\nTo: bob@example.com\r\n'
+                                  b'Content-Transfer-Encoding: binary\r\n\r\na\nb\0')
+        self.assert_refused(65, 'message: it has a binary part, so it can be neither signed nor encrypted as it is',
+                            '--message', path, '--smime-sign', self.ann, who=(), text=())
+
     def test_refused__recipients(self):
         encrypt = ('--smime-encrypt', '--smime-cert', self.bob)
         self.assert_refused(78, 'there is no certificate for cat@example.com: nobody else may read it, so nothing '
