@@ -105,14 +105,24 @@ find_special(lw_span s, size_t n)
     return n;
 }
 
-/* The octets at the beginning that stay as they are: no WSP, or single spaces between others. */
+/* The octets at the beginning that stay as they are, over line ends too: no WSP, or single spaces
+ * between others; no CR but that of a CRLF that a line of neither begins behind. */
 static size_t
 run_length(lw_span s)
 {
-    size_t n = find_special(s, 0);
+    size_t n = find_special(s, 0), width;
 
-    while (n > 0 && n + 1 < s.len && s.ptr[n] == ' ' && !is_special(s.ptr[n + 1]))
-        n = find_special(s, n + 1);
+    while (n > 0 && n + 2 < s.len) {
+        if (s.ptr[n] == ' ')
+            width = 1;
+        else if (s.ptr[n] == '\r' && s.ptr[n + 1] == '\n')
+            width = 2;
+        else
+            break;
+        if (is_special(s.ptr[n + width]))
+            break;
+        n = find_special(s, n + width);
+    }
     return n;
 }
 
