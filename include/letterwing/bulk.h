@@ -205,6 +205,7 @@ typedef struct lw_mailing_opts {
     lw_code (*decorate)(void *ctx, lw_message *m);
     void *decorate_ctx;
     lw_dkim_signer *dkim;        /* signs every message; NULL = none                         */
+    unsigned char decoration[16];/* identity of what decorate adds (lw_digest); all zero = none */
 } lw_mailing_opts;
 
 /** lw_mailing_opts_init - set all options to their defaults */

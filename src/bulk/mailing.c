@@ -92,6 +92,7 @@ identify(lw_mailing *m, const lw_mailing_opts *o, const char *const *columns, si
 {
     const char *texts[] = { o->to_field, o->to_name, o->from, o->reply_to, o->subject, o->text,
                             o->html, o->unsubscribe, o->envelope_from, o->verp ? "verp" : NULL };
+    static const unsigned char none[sizeof o->decoration];
     lw_sip s;
 
     lw_sip_init_128(&s, (lw_sip_key){ 0, 0 });
@@ -105,6 +106,8 @@ identify(lw_mailing *m, const lw_mailing_opts *o, const char *const *columns, si
     add_identity(&s, NULL);
     for (size_t i = 0; i < n; i++)
         add_identity(&s, columns[i]);
+    if (memcmp(o->decoration, none, sizeof none) != 0)
+        lw_sip_add(&s, (lw_span){ (const char *)o->decoration, sizeof o->decoration });
     lw_sip_end_128(&s, m->identity);
 }
 
@@ -376,13 +379,21 @@ domain_of(const char *mailbox)
     return (lw_span){ at + 1, n };
 }
 
+static char *
+put_hex(char *p, uint64_t n, int digits)
+{
+    for (int i = digits - 1; i >= 0; i--)
+        *p++ = "0123456789abcdef"[n >> (4 * i) & 15];
+    return p;
+}
+
 /* [RFC5322 3.6.4] "itself MUST be a globally unique identifier for a message": made from the
  * mailing's and the row's, so that a message that is sent again is the same one */
 static lw_code
 set_from_and_id(making *k)
 {
     const unsigned char *who = k->mailing->identity;
-    char id[400];
+    char id[400], *p = id;
     lw_span domain;
     lw_code rc = LW_OK;
     const char *from = render(k, &k->mailing->fixed[FROM], &rc);
@@ -390,10 +401,17 @@ set_from_and_id(making *k)
     if (from == NULL || (rc = lw_message_from(k->m, from)) < 0)
         return rc;
     domain = domain_of(from);
-    snprintf(id, sizeof id, "<%02x%02x%02x%02x%02x%02x%02x%02x.%llu.%016llx@%.*s>", who[0], who[1],
-             who[2], who[3], who[4], who[5], who[6], who[7], (unsigned long long)k->row->number,
-             (unsigned long long)lw_row_print(k->row), (int)(domain.len < 255 ? domain.len : 255),
-             domain.ptr);
+    domain.len = domain.len < 255 ? domain.len : 255;
+    *p++ = '<';
+    for (int i = 0; i < 8; i++)
+        p = put_hex(p, who[i], 2);
+    *p++ = '.';
+    p += lw_uint_write(p, k->row->number);
+    *p++ = '.';
+    p = put_hex(p, lw_row_print(k->row), 16);
+    *p++ = '@';
+    memcpy(p, domain.ptr, domain.len);
+    memcpy(p + domain.len, ">", 2);
     return lw_message_id(k->m, id);
 }
 

@@ -161,6 +161,8 @@ make_mailing(const cli_bulk_args *a, cli_letter *l, cli_rows *list, lw_dkim_sign
     o.verp = a->verp;
     o.decorate = l->n_parts > 0 ? cli_letter_attach : NULL;
     o.decorate_ctx = l;
+    if (l->n_parts > 0)
+        cli_letter_identity(l, o.decoration);
     o.dkim = signer;
     if (o.from == NULL)
         return cli_error(EX_USAGE, "bulk: no sender: add --from ann@example.com");

@@ -53,6 +53,8 @@ int cli_letter_read(cli_letter *l, const char *path);
 void cli_letter_free(cli_letter *l);
 /** cli_letter_attach - for lw_mailing_opts.decorate */
 lw_code cli_letter_attach(void *letter, lw_message *m);
+/** cli_letter_identity - of the parts that it attaches */
+void cli_letter_identity(const cli_letter *l, unsigned char out[16]);
 
 /* ---- the list ---------------------------------------------------------------------------------- */
 

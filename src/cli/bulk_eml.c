@@ -281,3 +281,29 @@ cli_letter_attach(void *letter, lw_message *m)
     }
     return LW_OK;
 }
+
+/* with the final NUL, so that no two sequences of texts are the same octets */
+static void
+add_text(lw_digest *d, const char *text)
+{
+    lw_digest_add(d, text == NULL ? "" : text, (text == NULL ? 0 : strlen(text)) + 1);
+}
+
+void
+cli_letter_identity(const cli_letter *l, unsigned char out[16])
+{
+    lw_digest d;
+
+    lw_digest_init(&d);
+    for (size_t i = 0; i < l->n_parts; i++) {
+        const cli_part *p = &l->parts[i];
+
+        add_text(&d, p->name);
+        add_text(&d, p->type);
+        add_text(&d, p->cid);
+        lw_digest_add(&d, &p->is_inline, sizeof p->is_inline);
+        lw_digest_add(&d, &p->len, sizeof p->len);
+        lw_digest_add(&d, p->data, p->len);
+    }
+    lw_digest_end(&d, out);
+}

@@ -99,7 +99,7 @@ test_identity__each_option_makes_another(void **state)
     lw_mailing_opts o;
     lw_mailing *m;
 
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 10; i++) {
         options(&o);
         switch (i) {
         case 1: o.subject = "Hi"; break;
@@ -110,6 +110,7 @@ test_identity__each_option_makes_another(void **state)
         case 6: o.from = "Ann <ann@example.org>"; break;
         case 7: o.unsubscribe = NULL; break;
         case 8: o.to_name = NULL; break;
+        case 9: o.decoration[3] = 1; break;
         }
         assert_int_equal(lw_mailing_new(&o, columns, N, &m, NULL), LW_OK);
         lw_mailing_identity(m, i == 0 ? first : other);
