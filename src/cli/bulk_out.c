@@ -250,8 +250,75 @@ cli_bulk_files_close(cli_bulk_files *f, int code)
 
 typedef struct dry {
     const cli_bulk_args *a;
-    uint64_t wanted, every, shown, good, bad;
+    cli_bulk_files files;
+    uint64_t wanted, every, shown, good, bad, duplicates;
+    uint64_t *seen;        /* hashes of addresses, 0 = free; cap is 0 or a power of two */
+    size_t n_seen, cap;
 } dry;
+
+static uint64_t
+hash_address(lw_span address)
+{
+    unsigned char out[16];
+    uint64_t h = 0;
+    lw_digest d;
+
+    lw_digest_init(&d);
+    for (size_t i = 0; i < address.len; i++) {
+        char c = address.ptr[i];
+
+        c = c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
+        lw_digest_add(&d, &c, 1);
+    }
+    lw_digest_end(&d, out);
+    memcpy(&h, out, sizeof h);
+    return h == 0 ? 1 : h;
+}
+
+static uint64_t *
+find(uint64_t *seen, size_t cap, uint64_t h)
+{
+    size_t i = (size_t) h & (cap - 1);
+
+    while (seen[i] != 0 && seen[i] != h)
+        i = (i + 1) & (cap - 1);
+    return &seen[i];
+}
+
+static void
+grow(dry *d)
+{
+    size_t cap = d->cap == 0 ? 1024 : d->cap * 2;
+    uint64_t *seen = calloc(cap, sizeof *seen);
+
+    if (seen == NULL)
+        exit(cli_error(EX_OSERR, "out of memory"));
+    for (size_t i = 0; i < d->cap; i++)
+        if (d->seen[i] != 0)
+            *find(seen, cap, d->seen[i]) = d->seen[i];
+    free(d->seen);
+    d->seen = seen;
+    d->cap = cap;
+}
+
+/* as a run would find it: of the rows with one address the first is sent */
+static bool
+was_there(dry *d, lw_span address)
+{
+    uint64_t h, *slot;
+
+    if (d->a->keep_duplicates || address.len == 0)
+        return false;
+    if (d->n_seen >= d->cap / 4 * 3)
+        grow(d);
+    h = hash_address(address);
+    slot = find(d->seen, d->cap, h);
+    if (*slot == h)
+        return true;
+    *slot = h;
+    d->n_seen++;
+    return false;
+}
 
 static lw_code
 write_to(void *ctx, const char *p, size_t n)
@@ -293,8 +360,10 @@ show(const dry *d, const lw_row *row, lw_message *m)
 }
 
 static void
-tell_bad(dry *d, const lw_row *row, const lw_error *err)
+tell_bad(dry *d, const lw_row *row, lw_span address, const lw_error *err)
 {
+    cli_bulk_failure(&d->files, &(lw_row_event){ .fate = LW_FATE_BAD, .row = row->number,
+                     .line = row->line, .address = address, .text = err->text });
     if (++d->bad <= 10)
         cli_error(0, "row %llu (line %llu): %s", (unsigned long long) row->number,
                   (unsigned long long) row->line, err->text);
@@ -306,13 +375,21 @@ tell_bad(dry *d, const lw_row *row, const lw_error *err)
 static int
 one_row(dry *d, lw_mailing *mailing, lw_code rc, const lw_row *row, lw_error *err)
 {
+    lw_span address = rc == LW_OK ? lw_mailing_address(mailing, row) : (lw_span){ "", 0 };
     lw_message *m = NULL;
     int code = CLI_GO_ON;
 
+    if (was_there(d, address)) {
+        d->duplicates++;
+        cli_bulk_failure(&d->files, &(lw_row_event){ .fate = LW_FATE_DUPLICATE, .row = row->number,
+                         .line = row->line, .address = address,
+                         .text = "its address stands in an earlier row" });
+        return CLI_GO_ON;
+    }
     if (rc == LW_OK)
         rc = lw_mailing_compose(mailing, row, &m, err);
     if (rc < 0) {
-        tell_bad(d, row, err);
+        tell_bad(d, row, address, err);
         return CLI_GO_ON;
     }
     if (d->shown < d->wanted && d->good % d->every == 0) {
@@ -324,28 +401,41 @@ one_row(dry *d, lw_mailing *mailing, lw_code rc, const lw_row *row, lw_error *er
     return code;
 }
 
-int
-cli_bulk_dry_run(const cli_bulk_args *a, cli_rows *list, lw_mailing *mailing)
+static int
+all_rows(dry *d, lw_rows rows, lw_mailing *mailing)
 {
-    dry d = { .a = a, .wanted = a->sample > 0 ? a->sample : a->dry_run, .every = 1 };
-    uint64_t total = cli_rows_total(list);
-    lw_rows rows = cli_rows_rows(list);
     lw_error err = { .text = "" };
     lw_row row;
     lw_code rc;
     int code = CLI_GO_ON;
 
+    while (code == CLI_GO_ON && (d->a->limit == 0 || d->good + d->bad < d->a->limit) &&
+           ((rc = rows.next(rows.ctx, &row, &err)) == LW_OK || rc == LW_EMESSAGE))
+        code = one_row(d, mailing, rc, &row, &err);
+    if (code == CLI_GO_ON && !d->a->quiet)
+        cli_print(stderr, "letterwing: nothing was sent: %llu messages can be made, %llu rows are "
+                  "bad, %llu are duplicates\n", (unsigned long long) d->good,
+                  (unsigned long long) d->bad, (unsigned long long) d->duplicates);
+    return code == CLI_GO_ON && d->bad > 0 ? EX_DATAERR : code == CLI_GO_ON ? EX_OK : code;
+}
+
+/* The failures of a journal that has rows are left as they are. */
+int
+cli_bulk_dry_run(const cli_bulk_args *a, cli_rows *list, lw_mailing *mailing)
+{
+    dry d = { .a = a, .wanted = a->sample > 0 ? a->sample : a->dry_run, .every = 1 };
+    uint64_t total = cli_rows_total(list);
+    cli_bulk_args files = *a;
+    int code;
+
+    files.report = NULL;
+    files.failures = has_octets(a->journal, JOURNAL_HEADER) ? NULL : a->failures;
     if (a->save != NULL && mkdir(a->save, 0777) != 0 && errno != EEXIST)
         return cannot_write("save", a->save);
     if (a->sample > 0 && total > a->sample)
         d.every = total / a->sample; /* from all over the list */
-    while (code == CLI_GO_ON && (a->limit == 0 || d.good + d.bad < a->limit) &&
-           ((rc = rows.next(rows.ctx, &row, &err)) == LW_OK || rc == LW_EMESSAGE))
-        code = one_row(&d, mailing, rc, &row, &err);
-    if (code != CLI_GO_ON)
-        return code;
-    if (!a->quiet)
-        cli_print(stderr, "letterwing: nothing was sent: %llu messages can be made, %llu rows are "
-                  "bad\n", (unsigned long long) d.good, (unsigned long long) d.bad);
-    return d.bad > 0 ? EX_DATAERR : EX_OK;
+    if ((code = cli_bulk_files_open(&d.files, &files)) == CLI_GO_ON)
+        code = all_rows(&d, cli_rows_rows(list), mailing);
+    free(d.seen);
+    return cli_bulk_files_close(&d.files, code);
 }

@@ -12,11 +12,13 @@ import pty
 import random
 import resource
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import unittest
 
@@ -215,6 +217,7 @@ class Refused(Bulk):
              ['--list', people, '-f', 'a@b.c', '--text', 'x\nyz{{nmae}}']),
             (65, 'no column "mail"', ['--list', people, *BASIC, '--to-field', 'mail']),
             (65, 'line 1 column 1: {{ without }}', ['--list', people, '-f', 'a@b.c', '--text', '{{x']),
+            (65, 'partial', ['--list', people, '-f', 'a@b.c', '--html', '{{>header}}']),
             (65, 'never closed', ['--list', people, '-f', 'a@b.c', '--html', '{{#name}}']),
             (66, 'cannot be read', ['--list', self.path('none.csv'), *BASIC]),
             (65, 'it is empty', ['--list', self.path('empty.csv', ''), *BASIC]),
@@ -241,6 +244,16 @@ class Refused(Bulk):
                    '--journal', journal)
         other = self.path('other.csv', 'email,name\nuser1@example1.org,Name 1\nx@example.org,X\n')
         self.check(78, 'it belongs to another list', '--list', other, *BASIC, '--journal', journal)
+
+    def test_journal_of_another_attachment_in_the_template_is_refused(self):
+        people, journal = self.list(3), self.path('j')
+        eml = ('From: ann@example.com\r\nSubject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n'
+               '--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\r\n%s\r\n--b--\r\n')
+        with Sink() as sink:
+            self.assertEqual(run('bulk', '--via', sink.url, '--list', people, '--template',
+                                 self.path('1.eml', eml % 'one'), '--journal', journal).code, 0)
+        self.check(78, 'it belongs to another template', '--list', people, '--template',
+                   self.path('2.eml', eml % 'two'), '--journal', journal)
 
     def test_journal_of_another_pipe_is_refused(self):
         journal = self.path('j')
@@ -370,6 +383,166 @@ def refusing(refuse, code=b'451 4.7.1 later'):
             else:
                 connection.sendall(b'250 ok\r\n')
     return serve
+
+
+def chunks(peer, connection, hold=None, lone=False):
+    """A server with PIPELINING and CHUNKING.  peer.seen gets how many transactions were unanswered
+    whenever one was complete.  hold: so many are waited for before any is answered.  lone: it
+    looks whether a command came before the one before it was answered."""
+    lines = connection.makefile('rb', buffering=0)
+    connection.sendall(b'220 hi\r\n')
+    begun, complete, left = 0, 0, peer.rows
+    while line := lines.readline():
+        reply = b'250 ok\r\n'
+        if line.startswith(b'EHLO'):
+            reply = b'250-hi\r\n250-PIPELINING\r\n250 CHUNKING\r\n'
+        elif line.startswith(b'MAIL'):
+            begun += 1
+        elif line.startswith(b'BDAT'):
+            size = int(line.split()[1])
+            while size > 0:
+                size -= len(lines.read(size))
+            complete += 1
+            peer.seen.append(begun)
+            if hold and complete < min(hold, left):
+                continue
+            left -= complete
+            reply *= complete
+            begun, complete = 0, 0
+        if lone:
+            try:
+                peer.early.append(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+            except BlockingIOError:
+                pass
+        connection.sendall(reply)
+        if line.startswith(b'QUIT'):
+            return
+
+
+class Options(Bulk):
+    def peer(self, rows, **more):
+        peer = Peer(lambda peer, connection: chunks(peer, connection, **more))
+        peer.rows, peer.early = rows, []
+        return peer
+
+    def test_first_server_that_can_be_reached_is_taken(self):
+        with Peer(script(b'')) as gone:
+            port = gone.port
+        with CountingSink(self.folder.name) as sink:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{port}', '--via', sink.url, '--list',
+                      self.list(20), *BASIC, '--retry', '0.01', '--json')
+            self.assertEqual((got.code, got.json['accepted']), (0, 20), got)
+            self.assertEqual(len(sink.accepted()), 20)
+
+    def test_to_field_names_the_column(self):
+        people = self.path('p.csv', 'email,name,work\nhome@example.org,A,a@example.org\n')
+        with CountingSink(self.folder.name) as sink:
+            got = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--to-field', 'work')
+            self.assertEqual(got.code, 0, got)
+            self.assertEqual(sink.accepted(), {'a@example.org': 1})
+
+    def test_so_many_connections_are_open_at_once(self):
+        all_there, own = threading.Barrier(3), threading.local()
+
+        def serve(peer, connection):
+            peer.seen.append(1)
+            own.has_waited = False
+            refusing(wait_once)(peer, connection)
+
+        def wait_once(line):
+            if not own.has_waited:
+                own.has_waited = True
+                all_there.wait(PATIENCE / 2)  # fewer than three would wait for ever
+            return False
+
+        with Peer(serve) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(60), *BASIC,
+                      '--connections', '3', '--json')
+        self.assertEqual((got.code, got.json['accepted'], len(peer.seen)), (0, 60, 3), got)
+
+    def test_window_is_filled_and_never_more(self):
+        for window in (1, 3):
+            with self.subTest(window), self.peer(7, hold=window) as peer:
+                got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(7),
+                          *BASIC, '--connections', '1', '--window', str(window), '--json')
+                self.assertEqual((got.code, got.json['accepted']), (0, 7), got)
+                self.assertEqual(max(peer.seen), window)
+
+    def test_no_pipelining_sends_one_command_at_a_time(self):
+        with self.peer(5, lone=True) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(5), *BASIC,
+                      '--connections', '1', '--no-pipelining', '--json')
+            self.assertEqual((got.code, got.json['accepted'], peer.early), (0, 5, []), got)
+        with self.peer(5, lone=True) as peer:
+            run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(5), *BASIC,
+                '--connections', '1')
+            self.assertNotEqual(peer.early, [])
+
+    def test_rates_hold_back(self):
+        """No run is faster than its rate; how much slower a machine makes it is not looked at."""
+        people = self.path('p.csv', 'email,name\n' + ''.join(
+            f'user{i}@example.org,N\n' for i in range(20)))
+        for option in ('--rate', '--rate-per-domain'):
+            for rate in ('50/s', '3000/min', '180000/h'):
+                with self.subTest(option, rate=rate), Sink(save=False) as sink:
+                    got = run('bulk', '--via', sink.url, '--list', people, *BASIC, option, rate, '--json')
+                    self.assertEqual((got.code, got.json['accepted']), (0, 20), got)
+                    self.assertGreater(got.json['seconds'], 17 / 50)
+
+    def test_sample_is_from_all_over_the_list_and_sends_nothing(self):
+        mail = self.path('mail')
+        got = run('bulk', '--list', self.list(100), *BASIC, '--sample', '4', '--save', mail)
+        self.assertEqual(got.code, 0, got)
+        self.assertEqual(sorted(os.listdir(mail)),
+                         ['row-000001.eml', 'row-000026.eml', 'row-000051.eml', 'row-000076.eml'])
+        with open(mail + '/row-000051.eml', 'rb') as f:
+            m = email.message_from_binary_file(f, policy=email.policy.default)
+        self.assertEqual((m['To'], m['Subject']), ('user51@example0.org', 'Hello Name 51'))
+        self.assertIn('nothing was sent', got.err)
+
+    def test_dry_run_tells_bad_rows_and_duplicates_as_a_run_does(self):
+        people = self.path('p.csv', 'email,name\na@example.org,A\nA@Example.org,again\nno address,B\n'
+                                    'c@example.org\nd@example.org,D\n')
+        dry, sent = self.path('dry.csv'), self.path('sent.csv')
+        got = run('bulk', '--list', people, *BASIC, '--dry-run=2', '--failures', dry)
+        self.assertEqual(got.code, 65, got)
+        self.assertIn('2 messages can be made, 2 rows are bad, 1 are duplicates', got.err)
+        self.assertEqual(got.out.count('Message-ID:'), 2)
+        with CountingSink(self.folder.name) as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--failures', sent,
+                    '--journal', self.path('j')]
+            self.assertEqual(run(*args).code, 65)
+            self.assertEqual(len(sink.accepted()), 2)
+        self.assertEqual(self.failures(dry), self.failures(sent))
+        self.assertEqual(run(*args, '--dry-run').code, 65)
+        self.assertEqual(len(self.failures(sent)), 3)
+        got = run('bulk', '--list', people, *BASIC, '--dry-run', '--keep-duplicates')
+        self.assertIn('3 messages can be made, 2 rows are bad, 0 are duplicates', got.err)
+
+    def test_memory_grows_by_the_stated_octets_a_row(self):
+        def peak(n):
+            with CountingSink(self.folder.name) as sink, \
+                    open(sink.path, 'rb') as came, \
+                    subprocess.Popen([LETTERWING, 'bulk', '--via', sink.url, '--list', '-', *BASIC,
+                                      '--json', '-q'], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE) as process:
+                process.stdin.write(b'email,name\n' + b''.join(
+                    b'user%06d@example.org,N\n' % i for i in range(n)))
+                process.stdin.flush()
+                # the list has no end yet: what is in flight may wait for more rows
+                lines = 0
+                while lines < n - 64:
+                    self.assertIsNone(process.poll())
+                    lines += came.read(1 << 20).count(b'\n')
+                with open(f'/proc/{process.pid}/status', encoding='ascii') as f:
+                    kib = next(int(line.split()[1]) for line in f if line.startswith('VmHWM'))
+                process.stdin.close()
+                self.assertEqual(json.loads(process.stdout.read())['accepted'], n)
+            return kib * 1024
+
+        few, many = 1000, 40000
+        # 512 KiB: what an allocator keeps; docs/man: 11 to 22 octets a row
+        self.assertLess(peak(many) - peak(few), (many - few) * 22 + (512 << 10))
 
 
 class Shown(Bulk):
@@ -533,6 +706,34 @@ class Interrupted(Bulk):
             self.assertEqual(again.json['accepted'], first['unsent'])
             count = sink.accepted()
         self.assertEqual((len(count), set(count.values())), (n, {1}))
+
+    def test_ctrl_c_twice_waits_no_longer(self):
+        came = threading.Semaphore(0)
+
+        def serve(peer, connection):
+            lines = connection.makefile('rb')
+            connection.sendall(b'220 hi\r\n')
+            for line in lines:
+                if line == b'.\r\n':
+                    came.release()  # and no answer
+                elif not line.startswith((b'EHLO', b'MAIL', b'RCPT', b'DATA')):
+                    continue
+                else:
+                    connection.sendall(b'354 go\r\n' if line.startswith(b'DATA') else b'250 ok\r\n')
+
+        with Peer(serve) as peer:
+            process = start('--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(500), *BASIC,
+                            '--journal', self.path('j'), '--connections', '1', '--json', '-v')
+            self.assertTrue(came.acquire(timeout=PATIENCE))
+            process.send_signal(signal.SIGINT)
+            while b'once more stops now' not in process.stderr.readline():
+                self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE)
+        j = json.loads(out)
+        self.assertEqual(process.returncode, 75, err)
+        self.assertEqual((j['accepted'], j['uncertain'], j['unsent']), (0, 1, 499))
+        self.assertIn(b'stopping now', err)
 
     def test_timeout_ends_the_run_in_order(self):
         people, journal = self.list(300), self.path('j')
