@@ -28,6 +28,7 @@ AIMS = (
     Aim('many', 'rate', 'window 64', 'limit: BDAT, window 64', 0.5),
     Aim('many', 'rate', against='smtp-source', times=10),
     Aim('many', 'cpu_us', against='smtp-source', times=8),
+    Aim('bulk', 'cpu_us', 'journal', at_most=33.3, wanted='30,000 messages a second of CPU'),
     Aim('late', 'rate_50', 'pool, DATA', 'limit: DATA, 1 wait', 0.9),
     Aim('late', 'rate_50', 'window 8', 'limit: BDAT, window 8', 0.9),
     Aim('late', 'rate_50', 'window 64', 'limit: BDAT, window 64', 0.9),

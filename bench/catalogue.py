@@ -170,6 +170,22 @@ def dkim(c, **body):
     ]
 
 
+def bulk(c):
+    """Many messages, each composed for its recipient."""
+    return [
+        Runner('limit: BDAT, window 8', 'limit', c.limit('bdat', 8)),
+        Runner('letterwing bulk, journal', 'ours', c.bulk(True), cpu='whole'),
+        Runner('letterwing bulk', 'ours', c.bulk(False), cpu='whole'),
+        Runner('lw_pool, ready messages', 'ours', c.pool()),
+        Runner('Python smtplib, composing', 'peer', c.smtplib('compose'), share=0.02),
+        Runner('nodemailer pooled, composing', 'peer', c.nodemailer('compose'), share=0.1),
+    ]
+
+
+def bulk_memory(c):
+    return [Runner('letterwing bulk, journal', 'ours', c.bulk(True))]
+
+
 def all_runners(c):
     """By the name of the part."""
     return {
@@ -184,4 +200,6 @@ def all_runners(c):
         'dkim': dkim(c),
         'dkim-small': dkim(c, size=1024),
         'dkim-rsa': dkim(c, size=1024, algorithm='rsa'),
+        'bulk': bulk(c),
+        'bulk-memory': bulk_memory(c),
     }

@@ -48,6 +48,14 @@ class Commands:
                             *self.ca(job, '--ca'), '--ehlo', 'bench.test', '-f', FROM, '-t', TO,
                             *[w(job) if callable(w) else w for w in what]]
 
+    def bulk(self, has_journal):
+        """A template and a list of as many rows as messages; it tells its seconds by --json."""
+        return lambda job: [self.tools.letterwing(), 'bulk', '--via', url(job), *self.ca(job, '--ca'),
+                            '--list', self.data.people(job.count), '-f', 'Ann <%s>' % FROM,
+                            '--to-name', '{{name}}', '-s', 'Hello {{name}}', '--text',
+                            '@' + self.data.letter(), '--json', '-q',
+                            *(['--journal', self.data.journal()] if has_journal else [])]
+
     def session(self, kind):
         return lambda job: [self.tools.ours('session'), url(job), str(job.count), kind,
                             self.content(job, kind), *self.ca(job)]

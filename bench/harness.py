@@ -100,6 +100,29 @@ class Data:
     def attachment(self, mib):
         return '%s/attachment%d.bin' % (self.folder, mib)
 
+    def people(self, n):
+        """A list of n recipients in ten domains."""
+        path = '%s/people%d.csv' % (self.folder, n)
+        if not os.path.exists(path):
+            with open(path + '.new', 'w') as f:
+                f.write('email,name,city,vip\n')
+                f.writelines('user%07d@example%d.test,Name %d,City %d,%s\n'
+                             % (i, i % 10, i, i % 100, 'gold' if i % 2 else '') for i in range(n))
+            os.rename(path + '.new', path)
+        return path
+
+    def letter(self):
+        """A template of 2 KiB, with sections and fields."""
+        return write(self.folder + '/letter.txt', 'Dear {{name}},\n\n{{#vip}}\nGold for you in '
+                     '{{city}}.\n{{/vip}}\n' + text_of(2048).replace('\r\n', '\n'))
+
+    def journal(self):
+        """A path where there is none yet."""
+        path = self.folder + '/bulk.journal'
+        if os.path.exists(path):
+            os.unlink(path)
+        return path
+
 
 class NullPeer:
     """bench/nullpeer.c as a process; ends with the block that it is used in."""
@@ -199,7 +222,7 @@ def measure(build, command, peer, n, cpu=None, stdin='/dev/null', env=None, limi
     took = taken[0]
     own = [line for line in json_lines(done.stdout) if 'seconds' in line][-1:]
     took['seconds'] = own[0]['seconds'] if own else took['wall']
-    took['own_cpu'] = own[0]['cpu'] if own else took['cpu']
+    took['own_cpu'] = own[0].get('cpu', took['cpu']) if own else took['cpu']
     took['messages'] = n
     if before is not None:
         took.update((name, after[name] - (0 if name in MAXIMA else before[name]))

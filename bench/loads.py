@@ -56,6 +56,9 @@ MEMORY = [Metric('rss_%d' % mib, '%d MiB' % mib, 1, False, lambda s, m=mib: s[m]
 CONNECTIONS = [Metric('rss_%d' % n, '{:,}'.format(n), 1, False, lambda s, n=n: s.get(n), x=n)
                for n in ways.CONNECTIONS]
 
+ROWS = [Metric('rss_%d' % n, '{:,}'.format(n), 1, False, lambda s, n=n: s.get(n), x=n)
+        for n in ways.ROWS]
+
 
 @dataclasses.dataclass
 class Load:
@@ -80,9 +83,10 @@ class Load:
 
 
 class Bench:
-    def __init__(self, build, data, reps_percent=100, count_percent=100):
+    def __init__(self, build, data, reps_percent=100, count_percent=100, rows_at_most=1000000):
         self.build, self.data = build, data
         self.reps_percent, self.count_percent = reps_percent, count_percent
+        self.rows_at_most = rows_at_most * count_percent // 100
         self.connections_at_most = harness.raise_open_files()
         self.tools = Tools(build)
         self.catalogue = catalogue.all_runners(Commands(self.tools, data))
@@ -124,6 +128,14 @@ def all_loads():
              SESSION, 'session', ways.interleaved, tls=True, count=5000, same_cpu=True, reps=3),
         Load('many', '20 connections, messages of 4 KiB', 'Client and peer on a processor each.',
              SESSION, 'many', ways.interleaved, count=20000, connections=20, reps=3),
+        Load('bulk', 'Everybody in a list: a template of 2 KiB, 4 connections',
+             'Composed for each row, with a journal that is synced to the disk and without. Start '
+             'and the first look through the list count as CPU. The others send 4 KiB.',
+             SESSION, 'bulk', ways.interleaved, count=100000, connections=4, reps=3),
+        Load('bulk-memory', 'Peak memory by rows of the list',
+             'MiB of the whole process, one run each; empty: not measured (bench/run --rows).',
+             ROWS, 'bulk-memory', ways.memory_by_rows, ratio_of='rss_1000',
+             x_title='rows', y_title='peak memory, MiB'),
         Load('attachment', 'One message with an attachment of 50 MiB',
              'Composed and encoded by the program; the wall clock of the whole process. msmtp and '
              'smtp-source do not compose.', ATTACHMENT, 'attachment', ways.interleaved, reps=3),

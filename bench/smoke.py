@@ -19,6 +19,7 @@ import harness
 import plot
 import report
 import tools
+from commands import Commands, Job
 
 BUILD = os.path.abspath(sys.argv.pop(1))
 N = 5
@@ -107,6 +108,16 @@ class Ours(Smoke, unittest.TestCase):
         took = self.run_against('pool', ['smtp://127.0.0.1:{port}', '0', self.data.message(4096),
                                          'connections', '7', 'hold', '7'], 7)
         self.assertEqual((took['sessions'], took['most_open']), (7, 7))
+
+    def test_bulk__each_row_once_with_and_without_a_journal(self):
+        commands = Commands(tools.Tools(BUILD), self.data)
+        for has_journal in (True, False):
+            with self.subTest(has_journal), harness.NullPeer(BUILD, self.data) as peer:
+                took = harness.measure(BUILD, commands.bulk(has_journal)(Job(peer.port, 300)), peer,
+                                       300, limit_s=60)
+                self.assertNotIn('error', took)
+                self.assertGreater(took['body_bytes'], 300 * 2048)
+        self.assertEqual(os.path.getsize(self.data.folder + '/bulk.journal') % 16, 0)
 
     def test_limit_attachment__encodes_all(self):
         lines = -(-ATTACHMENT // 57)

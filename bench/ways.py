@@ -15,6 +15,7 @@ LATE_SHOWN_MS = 50
 MEMORY_MIB = (1, 16, 256)
 LONG_S = 5              # a run that takes longer is not repeated
 CONNECTIONS = (1, 10, 100, 1000, 10000)
+ROWS = (1000, 10000, 100000, 1000000, 10000000)
 
 
 def peer_options(load, runner):
@@ -173,4 +174,19 @@ def memory_by_connections(bench, load, runners):
                 harness.say('  %s, %d connections: %s' % (runner.name, n, took['error']))
                 break
             sample[n] = took['rss'] / 1024
+    return samples
+
+
+def memory_by_rows(bench, load, runners):
+    """More rows than bench/run --rows says are left out."""
+    samples = {runner.name: [{}] for runner in runners}
+    for runner in runners:
+        sample = samples[runner.name][0]
+        for n in (n for n in ROWS if n <= bench.rows_at_most):
+            with null_peer(bench, load, runner, PEER_CPU) as peer:
+                took = run_once(bench, load, runner, peer, Job(0, n), limit_s=1800)
+            sample[n] = took.get('rss', 0) / 1024
+            if 'error' in took:
+                sample['error'] = took['error']
+                break
     return samples
