@@ -55,13 +55,13 @@ check_engine(const lw_smtp *e)
     if (e->is_closing || e->n_slots > 64)
         return;
     for (uint32_t i = 0; i < e->n_slots; i++) {
-        const slot *s = &e->slots[(e->first_slot + i) % e->opts.max_transactions];
+        const slot *s = &e->slots[lw_ring(e->first_slot + i, e->opts.max_transactions)];
         awaited_by_slots += s->n_awaited;
         in_flight += s->phase != PHASE_FREE && s->phase != PHASE_WAIT;
         waiting += s->phase == PHASE_WAIT;
     }
     for (uint32_t i = 0; i < e->n_await; i++) {
-        const awaited *a = &e->await[(e->await_first + i) % e->await_cap];
+        const awaited *a = &e->await[lw_ring(e->await_first + i, e->await_cap)];
         awaited_in_all += a->slot == NO_SLOT ? 0 : a->count;
         assert(a->count > 0);
     }
@@ -458,7 +458,7 @@ dispatch(lw_smtp *e, const lw_reply *r)
 static lw_code
 feed_reply(lw_smtp *e, lw_span in, size_t *used)
 {
-    lw_error err = { .code = LW_OK };
+    lw_error err; /* set if it fails: to clear it for every reply would cost much */
     lw_code rc = lw_reply_feed(&e->parser, in, used, &err);
 
     if (rc == LW_AGAIN)

@@ -16,7 +16,7 @@
 static uint32_t
 nth_slot(const lw_smtp *e, uint32_t n)
 {
-    return (e->first_slot + n) % e->opts.max_transactions;
+    return lw_ring(e->first_slot + n, e->opts.max_transactions);
 }
 
 lw_code
@@ -160,6 +160,7 @@ lw_smtp_start_next(lw_smtp *e)
 static void
 tell_done(lw_smtp *e, slot *s)
 {
+    lw_assert(s->n_queued == 0 || e->is_closing);
     lw_smtp_put_event(e, (lw_event){ .kind = LW_EVENT_DONE, .tag = s->tag, .code = s->code,
                                      .stage = LW_STAGE_DATA, .text = "", .dropped = s->dropped,
                                      .n_transactions = s->n_transactions });

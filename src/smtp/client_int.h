@@ -17,7 +17,8 @@
  *   2. at most one event waits (ev); nothing is fed to the parser while it does
  *   3. a slot in use has recipients without an outcome, or replies that are still awaited;
  *      n_in_flight of them have begun a batch; n_fresh + n_further wait
- *   4. the gather list points into cmd, into static text, or into the one span pulled last
+ *   4. the gather list points into cmd, into static text, or into the one span pulled last;
+ *      n_queued of a slot counts what of its body is there
  */
 #ifndef LW_SMTP_CLIENT_INT_H
 #define LW_SMTP_CLIENT_INT_H
@@ -90,6 +91,7 @@ typedef struct slot {
     void *tag;
     phase phase;
     uint32_t n_awaited;
+    uint32_t n_queued;  /* segments of its body in the gather list                         */
     size_t open;        /* every recipient before it is final                             */
     size_t offered_end; /* this batch's recipients lie in [open, offered_end)             */
     size_t reply_at;    /* search here for the recipient of the next RCPT reply           */
@@ -176,6 +178,13 @@ struct lw_smtp {
 
 enum { NO_SLOT = UINT32_MAX };
 
+/** lw_ring - place i of a ring, i < 2 cap: what % does, without a division for every reply */
+static inline uint32_t
+lw_ring(uint32_t i, uint32_t cap)
+{
+    return i < cap ? i : i - cap;
+}
+
 /* client.c */
 void lw_smtp_set_state(lw_smtp *e, state to);
 void lw_smtp_put_event(lw_smtp *e, lw_event ev);
@@ -192,7 +201,6 @@ void lw_smtp_out_text(lw_smtp *e, lw_span text);               /* copied into cm
 void lw_smtp_out_ref(lw_smtp *e, lw_span s, lw_slice_kind kind);/* borrowed                */
 void lw_smtp_out_body(lw_smtp *e, lw_span s, uint32_t i);   /* borrowed                */
 void lw_smtp_out_ends_data(lw_smtp *e, uint32_t i);
-bool lw_smtp_body_is_out(const lw_smtp *e, uint32_t i);     /* none of it queued any more */
 void lw_smtp_await(lw_smtp *e, awaited_kind kind, uint32_t i);
 awaited *lw_smtp_awaited(lw_smtp *e);                           /* the first, NULL = none   */
 void lw_smtp_answered(lw_smtp *e);                              /* the first one's reply came */
@@ -223,7 +231,11 @@ void lw_smtp_end_batch(lw_smtp *e, uint32_t i);
 /** lw_smtp_abandon - the session is over: every open transaction gets its outcomes and its DONE, one
  *  after the other; false when none is left */
 bool lw_smtp_abandon(lw_smtp *e);
-slot *lw_smtp_slot(lw_smtp *e, uint32_t i);
+static inline slot *
+lw_smtp_slot(lw_smtp *e, uint32_t i)
+{
+    return &e->slots[i];
+}
 /** lw_smtp_domain_fits - a recipient of this domain keeps within RCPTDOMAINMAX */
 bool lw_smtp_domain_fits(const lw_smtp *e, uint64_t hash);
 

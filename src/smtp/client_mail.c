@@ -24,12 +24,6 @@
  * more than the octets that a refusal would waste */
 enum { EAGER_BODY_MAX = 1 << 20 };
 
-slot *
-lw_smtp_slot(lw_smtp *e, uint32_t i)
-{
-    return &e->slots[i];
-}
-
 static bool
 can_pipeline(const lw_smtp *e)
 {
@@ -87,7 +81,7 @@ step_after_rcpts(const lw_smtp *e, const slot *s)
     if (!all_rcpts_answered(s) &&
         (!body_is_eager(s) || e->opts.protocol == LW_PROTOCOL_LMTP))
         return STEP_NONE;
-    return lw_smtp_body_is_out(e, e->cur) ? STEP_CHUNK : STEP_NONE;
+    return s->n_queued == 0 ? STEP_CHUNK : STEP_NONE;
 }
 
 static bool
@@ -103,7 +97,7 @@ step_in_body(const lw_smtp *e, const slot *s)
         /* a chunk that was announced is finished whatever the replies say */
         if (piece_is_left(e))
             return STEP_BODY;
-        if (waits_for_replies(e, s) || !lw_smtp_body_is_out(e, e->cur))
+        if (waits_for_replies(e, s) || s->n_queued > 0)
             return STEP_NONE;
         return STEP_CHUNK;
     }
@@ -113,7 +107,7 @@ step_in_body(const lw_smtp *e, const slot *s)
         return STEP_DOT;
     if (e->pump.rest.len > 0 || e->pump.is_last)
         return STEP_BODY;
-    return lw_smtp_body_is_out(e, e->cur) ? STEP_BODY : STEP_NONE;
+    return s->n_queued == 0 ? STEP_BODY : STEP_NONE;
 }
 
 static step
@@ -158,7 +152,7 @@ quit_may_follow(const lw_smtp *e)
     if (!can_pipeline(e))
         return false;
     for (uint32_t i = 0; i < e->n_slots; i++) {
-        const slot *s = &e->slots[(e->first_slot + i) % e->opts.max_transactions];
+        const slot *s = &e->slots[lw_ring(e->first_slot + i, e->opts.max_transactions)];
         if (s->phase != PHASE_FREE && (s->phase != PHASE_SENT || !is_last_batch(s)))
             return false;
     }

@@ -41,6 +41,14 @@ lw_smtp_out_text(lw_smtp *e, lw_span text)
     push(e, (lw_span){ at, text.len }, LW_SLICE_COMMAND);
 }
 
+static void
+own(lw_smtp *e, segment *seg, uint32_t i)
+{
+    if (seg->slot == NO_SLOT)
+        lw_smtp_slot(e, i)->n_queued++;
+    seg->slot = i;
+}
+
 /* the data of a slot ends with what was queued last */
 void
 lw_smtp_out_ends_data(lw_smtp *e, uint32_t i)
@@ -48,7 +56,7 @@ lw_smtp_out_ends_data(lw_smtp *e, uint32_t i)
     segment *last = &e->seg[(e->seg_first + e->n_seg - 1) % N_SEGMENTS];
 
     lw_assert(e->n_seg > 0);
-    last->slot = i;
+    own(e, last, i);
     last->ends_data = true;
 }
 
@@ -63,16 +71,7 @@ void
 lw_smtp_out_body(lw_smtp *e, lw_span s, uint32_t i)
 {
     if (s.len > 0)
-        push(e, s, LW_SLICE_BODY)->slot = i;
-}
-
-bool
-lw_smtp_body_is_out(const lw_smtp *e, uint32_t i)
-{
-    for (uint32_t n = 0; n < e->n_seg; n++)
-        if (e->seg[(e->seg_first + n) % N_SEGMENTS].slot == i)
-            return false;
-    return true;
+        own(e, push(e, s, LW_SLICE_BODY), i);
 }
 
 int
@@ -102,6 +101,8 @@ drop_first_segment(lw_smtp *e)
 {
     segment *seg = &e->seg[e->seg_first];
 
+    if (seg->slot != NO_SLOT)
+        lw_smtp_slot(e, seg->slot)->n_queued--;
     if (seg->ends_data)
         lw_smtp_slot(e, seg->slot)->data_left = true;
     e->seg_first = (e->seg_first + 1) % N_SEGMENTS;
@@ -144,14 +145,14 @@ lw_smtp_await(lw_smtp *e, awaited_kind kind, uint32_t i)
     if (i != NO_SLOT)
         lw_smtp_slot(e, i)->n_awaited++;
     if (e->n_await > 0 && (kind == AWAIT_RCPT || kind == AWAIT_CHUNK)) {
-        last = &e->await[(e->await_first + e->n_await - 1) % e->await_cap];
+        last = &e->await[lw_ring(e->await_first + e->n_await - 1, e->await_cap)];
         if (last->kind == kind && last->slot == i) {
             last->count++;
             return;
         }
     }
     lw_assert(e->n_await < e->await_cap);
-    e->await[(e->await_first + e->n_await++) % e->await_cap] =
+    e->await[lw_ring(e->await_first + e->n_await++, e->await_cap)] =
         (awaited){ kind, i, 1, e->out_offset };
 }
 
@@ -171,6 +172,6 @@ lw_smtp_answered(lw_smtp *e)
         lw_smtp_slot(e, a->slot)->n_awaited--;
     if (--a->count > 0)
         return;
-    e->await_first = (e->await_first + 1) % e->await_cap;
+    e->await_first = lw_ring(e->await_first + 1, e->await_cap);
     e->n_await--;
 }

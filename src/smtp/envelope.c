@@ -16,6 +16,11 @@
 enum { ADDRESS_MAX = 320, ENVID_MAX = 100, TYPED_ADDRESS_MAX = 500, DATE_TIME_MAX = 40,
        NINE_DIGITS = 999999999 };
 
+/* octets of an address that need a look */
+static const bool is_special[256] = {
+    [0 ... ' '] = true, ['"'] = true, ['<'] = true, ['>'] = true, ['\\'] = true, [0x7f] = true
+};
+
 /* no controls; < > and SP only inside quotes: what stands between <> cannot leave them */
 static bool
 address_is_safe(const char *s, size_t max)
@@ -23,18 +28,20 @@ address_is_safe(const char *s, size_t max)
     bool quoted = false;
     size_t n = 0;
 
-    for (; s[n] != '\0'; n++) {
-        char c = s[n];
-        if (n >= max || (unsigned char)c < 0x20 || c == 0x7f)
-            return false;
-        if (c == '"')
-            quoted = !quoted;
-        else if (c == '\\' && quoted && s[n + 1] >= 0x20 && s[n + 1] != 0x7f)
+    for (;; n++) {
+        while (!is_special[(unsigned char)s[n]])
             n++;
-        else if (!quoted && (c == '<' || c == '>' || c == ' '))
+        if (s[n] == '\0')
+            return !quoted && n <= max;
+        if ((unsigned char)s[n] < ' ' || s[n] == 0x7f)
+            return false;
+        if (s[n] == '"')
+            quoted = !quoted;
+        else if (s[n] == '\\' && quoted && s[n + 1] >= ' ' && s[n + 1] != 0x7f)
+            n++;
+        else if (!quoted && s[n] != '\\')
             return false;
     }
-    return !quoted;
 }
 
 static bool
