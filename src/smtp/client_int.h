@@ -166,6 +166,7 @@ struct lw_smtp {
     bool quit_wanted, quit_sent;
     bool is_closing, closed_told;
     bool has_waited;                  /* input came while nothing was left to write       */
+    uint32_t n_uncounted;             /* check_engine(): calls since it last counted      */
     unsigned flights;
     lw_error err;
 
