@@ -36,12 +36,29 @@ lw_channel_close(lw_channel *c)
     c->phase = LW_CHANNEL_CLOSED;
 }
 
+/* they are about to change: reports that have them keep what they have */
+static void
+unshare_facts(lw_channel *c)
+{
+    lw_shared_facts_leave(c->shared);
+    c->shared = NULL;
+}
+
+lw_shared_facts *
+lw_channel_share_facts(lw_channel *c)
+{
+    if (c->shared == NULL)
+        c->shared = lw_shared_facts_new(c->setup->alloc, &c->facts);
+    return lw_shared_facts_join(c->shared);
+}
+
 void
 lw_channel_deinit(lw_channel *c)
 {
     if (c->setup == NULL)
         return;
     lw_channel_close(c);
+    unshare_facts(c);
     lw_link_deinit(&c->link);
     lw_arena_deinit(&c->arena);
 }
@@ -113,6 +130,7 @@ take_tls_facts(lw_channel *c)
 static void
 forget_facts(lw_channel *c)
 {
+    unshare_facts(c);
     lw_arena_deinit(&c->arena);
     lw_arena_init(&c->arena, c->setup->alloc);
     c->facts = (lw_server_facts){ .host = c->url->host != NULL ? c->url->host : c->url->path,
@@ -199,6 +217,7 @@ be_up(lw_channel *c)
 {
     c->phase = LW_CHANNEL_UP;
     c->is_fresh = true;
+    unshare_facts(c); /* TLS and a login have come to them */
     return LW_OK;
 }
 

@@ -33,6 +33,8 @@
 #include "sasl/sasl.h"
 #include "secure/secure.h"
 
+#include <stdatomic.h>
+
 /* ---- cancel --------------------------------------------------------------------------------- */
 
 /** lw_cancel_fd - readable once lw_cancel_now was called, for ever */
@@ -128,6 +130,21 @@ void lw_link_disconnect(lw_link *l);
 void lw_facts_copy(lw_arena *arena, lw_server_facts *to, const lw_server_facts *from);
 void lw_facts_copy_tls(lw_arena *arena, lw_tls_facts *to, const lw_tls_facts *from);
 
+/** One copy for all reports of a connection; it lives as long as the last of them. */
+typedef struct lw_shared_facts {
+    atomic_uint n_owners;       /* reports are freed by any thread                            */
+    lw_alloc alloc;
+    lw_arena arena;
+    lw_server_facts facts;
+} lw_shared_facts;
+
+/** lw_shared_facts_new - a copy with one owner; NULL: no memory */
+lw_shared_facts *lw_shared_facts_new(const lw_alloc *alloc, const lw_server_facts *from);
+/** lw_shared_facts_join - one owner more; NULL is fine */
+lw_shared_facts *lw_shared_facts_join(lw_shared_facts *f);
+/** lw_shared_facts_leave - one less; the last one frees it; NULL is fine */
+void lw_shared_facts_leave(lw_shared_facts *f);
+
 /* ---- what connections share ------------------------------------------------------------------------ */
 
 /** The options of a session, or of a pool's thread: own copies, TLS contexts, this host's name. */
@@ -185,6 +202,7 @@ typedef struct lw_channel {
     bool is_fresh;              /* nothing was sent over this connection yet                  */
     lw_arena arena;             /* of what follows; emptied with each connection              */
     lw_server_facts facts;
+    lw_shared_facts *shared;    /* of facts, for reports; NULL = not made since they changed  */
     const char *before_tls, *after_tls, *offered_auth; /* answers to EHLO; NULL = none        */
     int login_code;             /* the last reply to AUTH                                     */
     const char *login_mechanism, *login_text;
@@ -204,6 +222,8 @@ LW_MUST_USE lw_code lw_channel_handshake(lw_channel *c, lw_error *err);
 LW_MUST_USE lw_code lw_channel_log_in(lw_channel *c, lw_error *err);
 /** lw_channel_close - end the connection at once */
 void lw_channel_close(lw_channel *c);
+/** lw_channel_share_facts - for a report, which must leave them; NULL: no memory */
+lw_shared_facts *lw_channel_share_facts(lw_channel *c);
 /** lw_channel_name - "mail.example.com port 587", or a socket's path, for sentences */
 void lw_channel_name(const lw_channel *c, char *dst, size_t cap);
 /** lw_channel_lost - the error of an engine that has closed */
@@ -273,8 +293,8 @@ bool lw_result_may_pass(lw_code code);
 void lw_result_explain(lw_error *err, const char *server, const lw_link *link);
 /** lw_result_judge - from the outcomes of all recipients: the report's error */
 void lw_result_judge(lw_report *r);
-/** lw_result_tell_success - the sentence of a report without error */
-void lw_result_tell_success(lw_report *r);
+/** lw_result_tell_success - the sentence of a report without error, in dst */
+void lw_result_tell_success(const lw_report *r, char *dst, size_t cap);
 
 struct lw_report {
     lw_alloc alloc;
@@ -283,9 +303,8 @@ struct lw_report {
     size_t n;
     lw_result reply;            /* the one that decided */
     bool has_reply;
-    lw_error error;
-    char text[LW_ERROR_TEXT_MAX + 64];
-    lw_server_facts server;
+    lw_shared_facts *server;    /* NULL = none was reached, or no memory */
+    const char *success;        /* the sentence, once somebody has asked for it */
     const char *message_id;
     uint64_t size;
     lw_body_type body_type;
@@ -294,6 +313,7 @@ struct lw_report {
     double seconds;
     const char *notes[8];
     size_t n_notes;
+    lw_error error;             /* last: what is large and seldom needed is not touched */
 };
 
 /** lw_report_new - every recipient of env is `unsent` (env NULL: there is none yet); NULL when out
@@ -310,10 +330,12 @@ void lw_report_dropped(lw_report *r, uint32_t caps);
 /** lw_report_all_unsent - sending again is safe for every recipient */
 bool lw_report_all_unsent(const lw_report *r);
 bool lw_report_has_deferred(const lw_report *r);
+/** lw_report_take_server - facts of the connection that it goes over */
+void lw_report_take_server(lw_report *r, lw_channel *c);
 /** lw_report_close - facts (NULL = none), time, the verdict */
-void lw_report_close(lw_report *r, const lw_server_facts *server);
+void lw_report_close(lw_report *r, lw_channel *c);
 /** lw_report_close_session - the same, and which server was passed over */
-void lw_report_close_session(lw_report *r, const lw_session *s);
+void lw_report_close_session(lw_report *r, lw_session *s);
 
 /* ---- transactions ------------------------------------------------------------------------------------------ */
 

@@ -46,3 +46,39 @@ lw_facts_copy(lw_arena *arena, lw_server_facts *to, const lw_server_facts *from)
     to->auth = lw_arena_str(arena, from->auth);
     lw_facts_copy_tls(arena, &to->tls, &from->tls);
 }
+
+/* ---- shared ----------------------------------------------------------------------------- */
+
+lw_shared_facts *
+lw_shared_facts_new(const lw_alloc *alloc, const lw_server_facts *from)
+{
+    lw_shared_facts *f = lw_zalloc(alloc, sizeof *f);
+
+    if (f == NULL)
+        return NULL;
+    f->alloc = *lw_alloc_or_default(alloc);
+    lw_arena_init(&f->arena, &f->alloc);
+    lw_facts_copy(&f->arena, &f->facts, from);
+    atomic_init(&f->n_owners, 1);
+    return f;
+}
+
+lw_shared_facts *
+lw_shared_facts_join(lw_shared_facts *f)
+{
+    if (f != NULL)
+        atomic_fetch_add_explicit(&f->n_owners, 1, memory_order_relaxed);
+    return f;
+}
+
+void
+lw_shared_facts_leave(lw_shared_facts *f)
+{
+    lw_alloc alloc;
+
+    if (f == NULL || atomic_fetch_sub_explicit(&f->n_owners, 1, memory_order_acq_rel) > 1)
+        return;
+    alloc = f->alloc;
+    lw_arena_deinit(&f->arena);
+    lw_release(&alloc, f);
+}

@@ -158,14 +158,14 @@ hand_back(lw_line *l, lw_pool_job *j)
 
     switch (lw_pool_judge(j, l)) {
     case LW_VERDICT_FINISHED:
-        lw_report_close(j->report, &l->channel.facts);
+        lw_report_close(j->report, &l->channel);
         lw_list_push(&w->finished, &j->node);
         return;
     case LW_VERDICT_AT_ONCE:
         lw_list_push(&w->again_now, &j->node);
         return;
     case LW_VERDICT_LATER:
-        lw_facts_copy(&j->report->arena, &j->report->server, &l->channel.facts);
+        lw_report_take_server(j->report, &l->channel);
         lw_list_push(&w->again_later, &j->node);
         return;
     }
@@ -208,7 +208,7 @@ void
 lw_line_give(lw_line *l, lw_pool_job *j)
 {
     lw_channel *c = &l->channel;
-    lw_error no_memory = { .code = LW_ENOMEM, .text = "out of memory" };
+    static const lw_error no_memory = { .code = LW_ENOMEM, .text = "out of memory" };
     lw_code rc = lw_pool_job_begin(j, &l->worker->setup.opts);
 
     l->n_given++;

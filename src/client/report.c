@@ -10,7 +10,8 @@
 
 #include <stdio.h>
 
-#define TEXT_BYTES 384u /* greeting, address, reply: a usual report needs no more */
+#define TEXT_BYTES 128u /* replies: a usual report needs no more */
+#define SUCCESS_BYTES 640u /* of the sentence: server, number, reply */
 
 static const char no_text[] = "";
 
@@ -35,7 +36,8 @@ lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
     alloc = lw_alloc_or_default(alloc);
     if (!measure(env, n, &total, &text) || (r = lw_malloc(alloc, total)) == NULL)
         return NULL;
-    memset(r, 0, sizeof *r);
+    memset(r, 0, offsetof(lw_report, error));
+    lw_error_clear(&r->error);
     r->alloc = *alloc;
     r->results = (lw_result *)(void *)(r + 1);
     lw_arena_init(&r->arena, &r->alloc);
@@ -59,6 +61,7 @@ lw_report_free(lw_report *r)
     if (r == NULL)
         return;
     alloc = r->alloc;
+    lw_shared_facts_leave(r->server);
     lw_arena_deinit(&r->arena);
     lw_release(&alloc, r);
 }
@@ -220,21 +223,28 @@ tell_the_rest(lw_report *r)
 }
 
 void
-lw_report_close(lw_report *r, const lw_server_facts *server)
+lw_report_take_server(lw_report *r, lw_channel *c)
 {
-    if (server != NULL)
-        lw_facts_copy(&r->arena, &r->server, server);
+    lw_shared_facts_leave(r->server);
+    r->server = lw_channel_share_facts(c);
+}
+
+void
+lw_report_close(lw_report *r, lw_channel *c)
+{
+    if (c != NULL)
+        lw_report_take_server(r, c);
     tell_the_rest(r);
     lw_result_judge(r);
     r->seconds = (double)(uv_hrtime() - r->began_ns) / 1e9;
 }
 
 void
-lw_report_close_session(lw_report *r, const lw_session *s)
+lw_report_close_session(lw_report *r, lw_session *s)
 {
     if (s != NULL && s->skipped.code != LW_OK)
         lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
-    lw_report_close(r, s == NULL ? NULL : &s->channel.facts);
+    lw_report_close(r, s == NULL ? NULL : &s->channel);
 }
 
 /* ---- looking ------------------------------------------------------------------------------------ */
@@ -247,14 +257,28 @@ lw_report_error(const lw_report *r)
     return r == NULL ? &out_of_memory : &r->error;
 }
 
+/* only when somebody asks: a pool's reports cost it much */
+static const char *
+success_of(lw_report *r)
+{
+    char *text;
+
+    if (r->success != NULL)
+        return r->success;
+    if ((text = lw_arena_room(&r->arena, SUCCESS_BYTES)) == NULL)
+        return "accepted";
+    lw_result_tell_success(r, text, SUCCESS_BYTES);
+    return r->success = text;
+}
+
 const char *
 lw_report_text(const lw_report *r)
 {
     if (r == NULL)
         return out_of_memory.text;
-    if (r->text[0] == '\0' && r->n > 0 && r->error.code == LW_OK)
-        lw_result_tell_success((lw_report *)(uintptr_t)r); /* only now: a pool's cost it much */
-    return r->text;
+    if (r->n > 0 && r->error.code == LW_OK)
+        return success_of((lw_report *)(uintptr_t)r);
+    return r->error.text;
 }
 
 size_t
@@ -278,7 +302,11 @@ lw_report_reply(const lw_report *r)
 const lw_server_facts *
 lw_report_server(const lw_report *r)
 {
-    return r == NULL ? NULL : &r->server;
+    static const lw_server_facts none;
+
+    if (r == NULL)
+        return NULL;
+    return r->server == NULL ? &none : &r->server->facts;
 }
 
 const char *

@@ -333,7 +333,8 @@ say_reply(sentence *s, const lw_result *one)
 static lw_span
 server_name(const lw_report *r)
 {
-    lw_span name = lw_span_str(r->server.host != NULL ? r->server.host : "the server");
+    const char *host = lw_report_server(r)->host;
+    lw_span name = lw_span_str(host != NULL ? host : "the server");
 
     return (lw_span){ name.ptr, name.len < 200 ? name.len : 200 };
 }
@@ -359,9 +360,9 @@ judge_refusal(lw_report *r, const tally *t)
 }
 
 void
-lw_result_tell_success(lw_report *r)
+lw_result_tell_success(const lw_report *r, char *dst, size_t cap)
 {
-    sentence s = { r->text, sizeof r->text, 0 };
+    sentence s = { dst, cap, 0 };
 
     say(&s, LW_LIT("accepted by "));
     say(&s, server_name(r));
@@ -381,7 +382,6 @@ lw_result_judge(lw_report *r)
 
     if (r->n > 0 && t.failed == 0) {
         lw_error_clear(&r->error);
-        r->text[0] = '\0'; /* few ask for it: lw_report_text() has it written */
         return;
     }
     /* a connection that was lost, a wish that was not granted: that is the reason, unless the
@@ -393,7 +393,6 @@ lw_result_judge(lw_report *r)
         lw_fail(&r->error, LW_EBUG, LW_STAGE_NONE, "the message was not sent");
     if (t.worst != NULL && t.worst->outcome == LW_OUTCOME_UNCERTAIN)
         r->error.retry = LW_RETRY_NO; /* somebody must look first */
-    snprintf(r->text, sizeof r->text, "%s", r->error.text);
 }
 
 /* ---- exit codes ------------------------------------------------------------------------------------- */

@@ -112,7 +112,7 @@ render(const lw_alloc *alloc, lw_message *m, lw_outgoing *out, lw_report **repor
 
 /* gives the report to who wants it */
 static lw_code
-hand_over(lw_report *r, const lw_session *s, lw_report **report)
+hand_over(lw_report *r, lw_session *s, lw_report **report)
 {
     lw_code rc;
 
