@@ -49,23 +49,41 @@ odd_line_end(const char *from, const char *line_end, const char *end)
     return cr == NULL ? line_end : NULL; /* line_end is the LF */
 }
 
+/* octets of [from, end) up to a line that begins with a dot, where each LF ends a line: dots are
+ * fewer than lines, and base64 has none */
+static const char *
+run_to_dot_line(lw_pump *p, const char *from, const char *end)
+{
+    const char *dot = from;
+
+    while ((dot = memchr(dot, '.', (size_t)(end - dot))) != NULL) {
+        if (dot > from)
+            p->at_bol = dot[-1] == '\n';
+        if (p->at_bol)
+            return dot;
+        dot++;
+    }
+    p->at_bol = end[-1] == '\n';
+    return end;
+}
+
 /* how far the input can go out as it stands; p->at_bol tells about the octet there */
 static const char *
 plain_run(lw_pump *p, const char *from, const char *end)
 {
     const char *at = from;
 
+    if (p->body->is_canonical)
+        return run_to_dot_line(p, from, end);
     while (at < end) {
         if (p->at_bol && p->stuff && *at == '.')
             return at;
         const char *lf = memchr(at, '\n', (size_t)(end - at));
         const char *line_end = lf == NULL ? end : lf;
-        if (!p->body->is_canonical) {
-            const char *odd = odd_line_end(at, line_end, end);
-            if (odd != NULL) {
-                p->at_bol = p->at_bol && odd == at;
-                return odd;
-            }
+        const char *odd = odd_line_end(at, line_end, end);
+        if (odd != NULL) {
+            p->at_bol = p->at_bol && odd == at;
+            return odd;
         }
         p->at_bol = lf != NULL;
         at = lf == NULL ? end : lf + 1;
