@@ -76,6 +76,7 @@ typedef struct lw_link {
     const lw_alloc *alloc;
     uv_loop_t *loop;
     uv_timer_t *timer;          /* the engine's deadline; lives until the loop has closed it  */
+    uint64_t timer_at_ms;       /* while it is active                                         */
     lw_transcript *transcript;  /* the owner's                                                */
     void (*wake)(void *ctx);    /* on the loop: there may be something to poll; NULL = nobody */
     void *ctx;

@@ -289,6 +289,9 @@ watch(lw_link *l)
     uint64_t at = lw_smtp_deadline(l->engine), now = uv_now(l->loop);
 
     lw_conn_watch(l->conn, true, l->is_write_blocked);
+    if (at == l->timer_at_ms && uv_is_active((uv_handle_t *)l->timer))
+        return;
+    l->timer_at_ms = at;
     if (at == UINT64_MAX)
         (void)uv_timer_stop(l->timer);
     else

@@ -386,7 +386,7 @@ static void
 tell_canceled(lw_pool_worker *w)
 {
     lw_pool *p = w->pool;
-    lw_error err = { .code = LW_ECANCELED, .retry = LW_RETRY_LATER };
+    lw_error err;
     lw_list canceled;
 
     lw_list_init(&canceled);
@@ -397,6 +397,8 @@ tell_canceled(lw_pool_worker *w)
     if (lw_pool_is_stopping(p))
         lw_queue_take_all(&p->queue, &canceled);
     uv_mutex_unlock(&p->lock);
+    if (canceled.n == 0)
+        return;
     lw_fail(&err, LW_ECANCELED, LW_STAGE_NONE, "canceled before it was sent");
     err.retry = LW_RETRY_LATER;
     fail_all(w, &canceled, &err);
