@@ -103,6 +103,8 @@ struct lw_tls_ctx {
     lw_saved_session saved[LW_SESSIONS_MAX];
     size_t next_saved;      /* the next place to be used again                              */
     char record[LW_RECORD_BYTES]; /* small slices are gathered here                         */
+    char *spare;            /* the largest buffer for output that no connection needs now   */
+    size_t spare_cap;
 };
 
 /** lw_tls_ctx_make - what client and server contexts have in common */

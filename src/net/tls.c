@@ -285,5 +285,6 @@ lw_tls_ctx_free(lw_tls_ctx *c)
     lw_release(&alloc, c->ca_file);
     lw_release(&alloc, c->pem);
     lw_wipe(c->record, sizeof c->record); /* a password went through it */
+    lw_release(&alloc, c->spare);
     lw_release(&alloc, c);
 }

@@ -5,7 +5,10 @@
  * OpenSSL reads from the socket itself, but writes into a buffer that is sent afterwards: a
  * flight of many slices becomes few records and one system call, and OpenSSL never has to be
  * called again with the same octets because the network was full.  What is in the buffer
- * counts as taken, as what is in the kernel's does.
+ * counts as taken, as what is in the kernel's does.  Between flights a connection has no large
+ * buffer: the context keeps one for whoever writes next, so that none is made for each flight.
+ *
+ * The buffers are the context's memory: one may outlive the connection that it was made for.
  *
  * Invariants: out_at <= out_len <= out_cap <= LW_TLS_OUT_MAX; before lw_tls_write adds records,
  * the buffer is empty; read_err is set once and stays.
@@ -16,9 +19,35 @@
 #include <stdio.h>
 
 #define OUT_FULL 65536u               /* no further record is begun behind this */
-#define OUT_KEPT 4096u                /* a larger buffer is given back when it is empty */
+#define OUT_KEPT 4096u                /* a larger buffer goes to the context when it is empty */
 
 /* ---- the socket as OpenSSL sees it ----------------------------------------------------------------- */
+
+static void
+give_out(lw_tls *t)
+{
+    lw_tls_ctx *ctx = t->ctx;
+
+    if (ctx->spare_cap < t->out_cap) {
+        lw_release(ctx->alloc, ctx->spare);
+        ctx->spare = t->out;
+        ctx->spare_cap = t->out_cap;
+    } else {
+        lw_release(ctx->alloc, t->out);
+    }
+    t->out = NULL;
+    t->out_cap = 0;
+}
+
+static void
+take_spare(lw_tls *t)
+{
+    lw_release(t->ctx->alloc, t->out);
+    t->out = t->ctx->spare;
+    t->out_cap = t->ctx->spare_cap;
+    t->ctx->spare = NULL;
+    t->ctx->spare_cap = 0;
+}
 
 static bool
 reserve_out(lw_tls *t, size_t n)
@@ -28,12 +57,14 @@ reserve_out(lw_tls *t, size_t n)
 
     if (!lw_add_size(&need, t->out_len, n) || need > LW_TLS_OUT_MAX)
         return false;
+    if (need > t->out_cap && t->out_len == 0 && need <= t->ctx->spare_cap)
+        take_spare(t);
     if (need <= t->out_cap)
         return true;
     while (cap < need)
         cap *= 2;
     cap = cap > LW_TLS_OUT_MAX ? LW_TLS_OUT_MAX : cap;
-    if ((p = lw_resize(t->alloc, t->out, cap)) == NULL)
+    if ((p = lw_resize(t->ctx->alloc, t->out, cap)) == NULL)
         return false;
     t->out = p;
     t->out_cap = cap;
@@ -236,11 +267,11 @@ lw_tls_free(lw_tls *t)
     if (t->ssl != NULL && t->is_done && t->read_err == 0)
         SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
+    lw_release(t->ctx->alloc, t->out);
     lw_tls_ctx_free(t->ctx);
     lw_tls_facts_deinit(t);
     lw_release(t->alloc, t->host);
     lw_release(t->alloc, t->key);
-    lw_release(t->alloc, t->out);
     lw_release(t->alloc, t);
 }
 
@@ -250,11 +281,8 @@ static void
 empty_out(lw_tls *t)
 {
     t->out_at = t->out_len = 0;
-    if (t->out_cap <= OUT_KEPT)
-        return;
-    lw_release(t->alloc, t->out);
-    t->out = NULL;
-    t->out_cap = 0;
+    if (t->out_cap > OUT_KEPT)
+        give_out(t);
 }
 
 static lw_code
