@@ -80,7 +80,14 @@ typedef struct lw_pool_opts {
      * window [0 = 8]: transactions that one connection may have unanswered, and with it the
      * number of messages that can become `uncertain` when that connection dies.  8 already
      * hides nearly all waiting (0.12 round trips a message); 64 gives the last factor of two.
-     * 1 = each message is answered before the next one begins.
+     * 1 = each message is answered before the next one begins.  It is a maximum: what is used
+     * follows the replies, so many as are answered in a round trip and 10 ms, and two; a
+     * server's very first message goes alone, and a connection begins with 8.
+     *
+     * A server that offers PIPELINING and loses commands is found by what it answers (503 to a
+     * command whose predecessors were accepted; no answer to the rest of a group; two sessions
+     * lost in their first group), as long as it has never answered a group in whole.  Then its
+     * connections say one command at a time, and what was refused for it is sent once more.
      */
     const lw_send_opts *send;     /* must be set: it names the servers                       */
     bool spread;                  /* connections go to the servers in turn, else to the first

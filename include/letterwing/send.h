@@ -66,8 +66,12 @@ typedef struct lw_send_opts {
     uint64_t timeout_ms;        /* the whole call; 0 = none but the stages'                 */
     uint64_t connect_timeout_ms;/* to a usable connection, all addresses; 0 = 30,000        */
     lw_smtp_timeouts timeouts;  /* by stage                                                 */
-    bool no_pipelining, no_chunking;
-    uint32_t window;            /* transactions in flight on a connection of a pool; 0 = 8  */
+    bool no_pipelining;         /* as if no server offered it: one command at a time.  (A server
+                                   that loses commands of a group is noticed, and the next
+                                   connection to it does without by itself)                 */
+    bool no_chunking;           /* never use BDAT                                           */
+    uint32_t window;            /* transactions in flight on a connection of a pool, at most;
+                                   0 = 8                                                    */
     unsigned notify;            /* LW_NOTIFY_* for every recipient                          */
     lw_ret ret;
     const char *envid;
@@ -77,6 +81,8 @@ typedef struct lw_send_opts {
     void *transcript_ctx;
     bool transcript_bodies;     /* show message octets too, else one summary line           */
     const lw_alloc *alloc;      /* NULL = malloc                                            */
+    uint64_t window_bytes;      /* no further transaction begins while so many octets wait for
+                                   their replies; one is always allowed; 0 = 4,194,304      */
 } lw_send_opts;
 
 static inline void lw_send_opts_init(lw_send_opts *o)

@@ -169,6 +169,8 @@ typedef struct lw_smtp_opts {
     lw_smtp_timeouts timeouts;
     bool is_by_hand;          /* never say EHLO unasked: after the greeting and after TLS the
                                  engine is READY, and lw_smtp_command() says what comes next */
+    uint64_t window_bytes;    /* no further transaction begins while so many octets wait for
+                                 their replies; one is always allowed; 0 = 4,194,304       */
 } lw_smtp_opts;
 
 /** lw_smtp_opts_init - set all options to their defaults */
@@ -300,6 +302,16 @@ LW_API LW_MUST_USE lw_code lw_smtp_next(lw_smtp *e, lw_event *ev);
 LW_API const lw_capabilities *lw_smtp_capabilities(const lw_smtp *e);
 /** lw_smtp_flights - how often the engine wrote after it had read: round trips waited for */
 LW_API unsigned lw_smtp_flights(const lw_smtp *e);
+/** What a session has shown of the server's PIPELINING. */
+typedef enum lw_pipelining {
+    LW_PIPELINING_UNTRIED, /* no group of commands has got all its replies                   */
+    LW_PIPELINING_WORKS,   /* one has                                                        */
+    LW_PIPELINING_ENDED,   /* the session was lost in its first group: by chance, or not     */
+    LW_PIPELINING_FAILS    /* commands of the first group got lost: 503 to one whose predecessors
+                              were accepted, or some were answered and the next one never was */
+} lw_pipelining;
+/** lw_smtp_pipelining - if it FAILS, or has ENDED twice, opts.no_pipelining is for this server */
+LW_API lw_pipelining lw_smtp_pipelining(const lw_smtp *e);
 /** lw_smtp_state_name - the state's name in src/smtp/states.def, for logs */
 LW_API const char *lw_smtp_state_name(const lw_smtp *e);
 

@@ -88,6 +88,7 @@ static const cli_option options[] = {
     { CLI_TEXT, 0, "envid", "S", "what reports call this message", AT(envid) },
     { CLI_FLAG, 0, "require-tls", NULL, "every server on the way must use TLS",
       AT(require_tls) },
+    { CLI_FLAG, 0, "no-pipelining", NULL, "one command at a time", AT(no_pipelining) },
     CLI_CONNECTION_OPTIONS(cli_send_args, connection),
     { CLI_HEADING, 0, NULL, NULL, "Output", 0 },
     { CLI_FLAG, 0, "lint", NULL, "say what receivers will hold against the message,\n"
@@ -123,6 +124,7 @@ fill_wishes(const cli_send_args *a, lw_send_opts *o)
         return cli_error(EX_USAGE, "send: --ret \"%s\" is neither full nor hdrs", a->ret);
     o->envid = a->envid;
     o->require_tls = a->require_tls;
+    o->no_pipelining = a->no_pipelining;
     return cli_check_word("envid", a->envid);
 }
 

@@ -18,7 +18,7 @@ typedef struct cli_send_args {
     const char *sender, *in_reply_to, *references, *priority, *auto_submitted, *list_id;
     const char *feedback_id, *calendar, *amp, *markdown, *charset;
     bool no_text, flowed, only_7bit;
-    bool require_tls, lint, dry_run, quiet, json;
+    bool require_tls, no_pipelining, lint, dry_run, quiet, json;
     cli_connection connection;
     /* what the options were turned into; borrowed by the message */
     char *text_value, *html_value, *amp_value, *calendar_value, *markdown_value, *raw;

@@ -22,7 +22,7 @@
 lw_code
 lw_channel_init(lw_channel *c, lw_setup *setup, uv_loop_t *loop, lw_transcript *transcript)
 {
-    *c = (lw_channel){ .setup = setup, .url = setup->urls };
+    *c = (lw_channel){ .setup = setup, .url = setup->urls, .pipelining = setup->pipelining };
     lw_arena_init(&c->arena, setup->alloc);
     return lw_link_init(&c->link, loop, setup->alloc, transcript);
 }
@@ -32,6 +32,8 @@ lw_channel_close(lw_channel *c)
 {
     lw_login_free(c->login);
     c->login = NULL;
+    if (c->link.engine != NULL)
+        lw_result_note_pipelining(c->pipelining, lw_smtp_pipelining(c->link.engine));
     lw_link_disconnect(&c->link);
     c->phase = LW_CHANNEL_CLOSED;
 }
@@ -79,6 +81,19 @@ lw_channel_lost(lw_channel *c, lw_error *err)
     if (err->code == LW_OK)
         lw_fail(err, LW_ELOST, LW_STAGE_COMMAND, "the session has ended");
     return err->code;
+}
+
+bool
+lw_channel_lost_commands(const lw_channel *c)
+{
+    return lw_smtp_pipelining(c->link.engine) == LW_PIPELINING_FAILS && !c->pipelining->works;
+}
+
+bool
+lw_channel_pipelines(const lw_channel *c)
+{
+    return (lw_smtp_capabilities(c->link.engine)->flags & LW_CAP_PIPELINING) != 0 &&
+           !c->setup->opts.no_pipelining && !c->url->no_pipelining && !c->is_lock_step;
 }
 
 void
@@ -149,6 +164,8 @@ lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
 
     lw_channel_close(c);
     c->url = url;
+    c->pipelining = &c->setup->pipelining[url - c->setup->urls];
+    c->is_lock_step = c->pipelining->is_lock_step;
     forget_facts(c);
     if (where.timeout_ms == 0)
         where.timeout_ms = CONNECT_TIMEOUT_MS;
@@ -173,7 +190,9 @@ engine_options(const lw_channel *c, lw_smtp_opts *o)
                    : u->host_name[0] != '\0' ? u->host_name : NULL;
     o->max_transactions = u->max_transactions;
     o->window = u->opts.window;
-    o->no_pipelining = u->opts.no_pipelining;
+    o->window_bytes = u->opts.window_bytes;
+    o->no_pipelining = u->opts.no_pipelining || c->url->no_pipelining ||
+                       c->is_lock_step;
     o->no_chunking = u->opts.no_chunking;
     o->is_by_hand = u->is_bare;
     o->timeouts = u->opts.timeouts;
@@ -289,6 +308,7 @@ be_ready(lw_channel *c, lw_error *err)
     bool wants_tls = c->url->tls == LW_TLS_REQUIRED || c->url->tls == LW_TLS_OPPORTUNISTIC;
 
     take_capabilities(c);
+    c->round_trip_ms = uv_now(c->link.loop) - c->asked_ms;
     if (wants_tls && !c->facts.tls.active)
         return ask_for_tls(c, err);
     return after_tls(c, err);
@@ -299,6 +319,7 @@ step_hello(lw_channel *c, const lw_event *ev, lw_error *err)
 {
     if (ev->kind == LW_EVENT_GREETING) {
         c->facts.greeting = lw_arena_span(&c->arena, ev->reply.text);
+        c->asked_ms = uv_now(c->link.loop);
         return c->setup->is_bare ? be_up(c) : LW_OK;
     }
     return ev->kind == LW_EVENT_READY ? be_ready(c, err) : LW_OK;
@@ -339,6 +360,7 @@ step_handshake(lw_channel *c, lw_error *err)
     if ((rc = lw_link_secured(&c->link)) < 0)
         return lw_fail(err, rc, LW_STAGE_TLS, "TLS was not expected here");
     c->phase = LW_CHANNEL_HELLO;
+    c->asked_ms = uv_now(c->link.loop);
     return c->setup->is_bare ? be_up(c) : LW_OK;
 }
 

@@ -148,6 +148,13 @@ void lw_shared_facts_leave(lw_shared_facts *f);
 
 /* ---- what connections share ------------------------------------------------------------------------ */
 
+/** Whether a server does what it offers, as far as its sessions have shown. */
+typedef struct lw_pipelining_record {
+    bool works;                 /* once it did, no loss says anything against it              */
+    bool is_lock_step;          /* the next connection does without                           */
+    unsigned n_ended;           /* sessions lost in their first group, one after the other    */
+} lw_pipelining_record;
+
 /** The options of a session, or of a pool's thread: own copies, TLS contexts, this host's name. */
 typedef struct lw_setup {
     const lw_alloc *alloc;
@@ -158,6 +165,7 @@ typedef struct lw_setup {
     lw_url *urls;               /* of opts.servers, parsed                                    */
     size_t n_urls;
     lw_tls_ctx *tls[2];         /* made when first needed; [1] keeps what does not verify     */
+    lw_pipelining_record *pipelining; /* of each URL                                          */
     uint32_t max_transactions;  /* in one engine                                              */
     bool is_probe;              /* look at everything: a bad certificate does not stop us     */
     bool is_bare;               /* greeting only: the rest is said by hand                    */
@@ -197,6 +205,9 @@ struct lw_login;
 typedef struct lw_channel {
     lw_setup *setup;
     const lw_url *url;          /* of the present or last attempt                             */
+    lw_pipelining_record *pipelining; /* of that server                                       */
+    bool is_lock_step;          /* as it was when this connection began                       */
+    uint64_t asked_ms, round_trip_ms; /* when EHLO was said; until it was answered            */
     lw_link link;
     lw_channel_phase phase;
     struct lw_login *login;     /* while it lasts                                             */
@@ -229,6 +240,11 @@ lw_shared_facts *lw_channel_share_facts(lw_channel *c);
 void lw_channel_name(const lw_channel *c, char *dst, size_t cap);
 /** lw_channel_lost - the error of an engine that has closed */
 lw_code lw_channel_lost(lw_channel *c, lw_error *err);
+/** lw_channel_lost_commands - what was refused may have been so because the server lost a part of the
+ *  group: a connection without PIPELINING may do better */
+bool lw_channel_lost_commands(const lw_channel *c);
+/** lw_channel_pipelines - groups of commands go over this connection */
+bool lw_channel_pipelines(const lw_channel *c);
 /** lw_channel_explain - the sentence of an error, with the server's name and the remedy */
 void lw_channel_explain(const lw_channel *c, lw_error *err);
 
@@ -289,6 +305,10 @@ bool lw_result_other_host(const lw_error *err);
 bool lw_result_is_lasting(const lw_error *err);
 /** lw_result_may_pass - recipients that are unsent for this reason may be offered again */
 bool lw_result_may_pass(lw_code code);
+/** lw_result_note_pipelining - what a session has shown; to be told at its end, and before if it WORKS */
+void lw_result_note_pipelining(lw_pipelining_record *r, lw_pipelining shown);
+/** lw_result_out_of_sequence - it was not accepted, and may be for a server that has lost commands */
+bool lw_result_out_of_sequence(const lw_result *r);
 /** lw_result_explain - put the server's name in front of an engine's sentence and the remedy
  *  behind it; link: what came first, NULL = nothing is known */
 void lw_result_explain(lw_error *err, const char *server, const lw_link *link);
@@ -328,6 +348,8 @@ void lw_report_event(lw_report *r, const lw_event *ev, const struct lw_outgoing 
 void lw_report_note_fmt(lw_report *r, const char *fmt, ...) LW_PRINTF(2, 3);
 /** lw_report_dropped - a note for each wish that the server does not offer */
 void lw_report_dropped(lw_report *r, uint32_t caps);
+/** lw_report_out_of_sequence - lw_result_out_of_sequence for every recipient */
+bool lw_report_out_of_sequence(const lw_report *r);
 /** lw_report_all_unsent - sending again is safe for every recipient */
 bool lw_report_all_unsent(const lw_report *r);
 bool lw_report_has_deferred(const lw_report *r);

@@ -8,6 +8,7 @@
  *   pool_queue.c    jobs that wait: in order, until a time, for their domain's turn; ids
  *   pool_rate.c     rates as pure arithmetic; the table of domains
  *   pool_retry.c    policy: what is tried again, when, and what a failure to connect means
+ *   pool_window.c   how many jobs make sense on a connection at once
  *   pool_line.c     one connection: a channel, and the jobs that are on it
  *   pool_worker.c   a loop with its lines: who gets work, what is opened, what is closed
  *
@@ -126,6 +127,7 @@ typedef struct lw_pool_job {
     unsigned n_begun, n_spent;  /* attempts; those that count against the policy              */
     unsigned flights_before;
     unsigned n_free_tries;      /* that failed, it may be, by the age of the connection       */
+    bool was_out_of_sequence;   /* tried again once because the server had lost commands      */
     bool is_offered;            /* the body may have been pulled                              */
     atomic_bool is_canceled;
 } lw_pool_job;
@@ -145,9 +147,9 @@ LW_MUST_USE lw_code lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts);
 void lw_pool_job_event(lw_pool_job *j, const lw_event *ev);
 /** lw_pool_job_fail - it ends as it stands, for this reason; there is a report if there is memory */
 void lw_pool_job_fail(lw_pool_job *j, const lw_error *err);
-/** lw_pool_job_narrow - the envelope is for those that may be tried again; false: nobody, or no
- *  memory to do it */
-bool lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy);
+/** lw_pool_job_narrow - the envelope is for those that may be tried again, and if the server has lost
+ *  commands for those it refused for that; false: nobody, or no memory to do it */
+bool lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy, bool out_of_sequence);
 
 /* ---- policy ----------------------------------------------------------------------------- */
 
@@ -217,6 +219,20 @@ void lw_queue_take_all(lw_pool_queue *q, lw_list *to);
  *  go to spent */
 void lw_queue_spend(lw_pool_queue *q, uint32_t attempts, lw_list *spent);
 
+/* ---- windows ---------------------------------------------------------------------------- */
+
+/** How many jobs make sense on a connection at once, as the last round has shown. */
+typedef struct lw_window {
+    uint32_t now, most;
+    uint32_t wanted, n_done;    /* of the round under way; wanted 0 = there is none           */
+    uint64_t began_ms, round_trip_ms;
+} lw_window;
+
+void lw_window_init(lw_window *w, uint32_t first, uint32_t most, uint64_t round_trip_ms);
+/** lw_window_given - a job was added; n_jobs are on the line now */
+void lw_window_given(lw_window *w, uint32_t n_jobs, uint64_t now_ms);
+void lw_window_done(lw_window *w, uint64_t now_ms);
+
 /* ---- lines ------------------------------------------------------------------------------ */
 
 typedef enum lw_line_place {
@@ -239,7 +255,7 @@ typedef struct lw_line {
     lw_channel channel;
     lw_transcript transcript;
     uint32_t server, round;
-    uint32_t window;            /* jobs that make sense on it at once                         */
+    lw_window window;           /* jobs that make sense on it at once                         */
     uint32_t n_jobs;
     uint64_t n_given, n_done;   /* jobs in its life                                           */
     uint64_t max_given;

@@ -237,7 +237,7 @@ lw_pool_job_fail(lw_pool_job *j, const lw_error *err)
 }
 
 bool
-lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy)
+lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy, bool out_of_sequence)
 {
     size_t n = 0;
 
@@ -250,7 +250,8 @@ lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy)
     for (size_t i = 0; i < j->env.n_rcpts; i++) {
         const lw_result *was = &j->report->results[j->map[i]];
 
-        if (!lw_pool_may_retry(policy, was->outcome, j->report->error.code))
+        if (!lw_pool_may_retry(policy, was->outcome, j->report->error.code) &&
+            !(out_of_sequence && lw_result_out_of_sequence(was)))
             continue;
         j->env.rcpts[n] = j->env.rcpts[i];
         j->map[n++] = j->map[i];

@@ -12,6 +12,7 @@
 
 #define NO_CHUNKING_WINDOW 3u /* "." and DATA wait for replies: one at its end, one in its data,
                                  and the next, so that its MAIL leaves behind the dot */
+#define WINDOW_FIRST 8u       /* of jobs; then as the replies come */
 
 /* ---- life ------------------------------------------------------------------------------- */
 
@@ -112,10 +113,10 @@ rate_room(const lw_line *l)
 uint32_t
 lw_line_room(const lw_line *l)
 {
-    uint64_t room = l->window - l->n_jobs, rate = rate_room(l), left;
+    uint64_t room = l->window.now - l->n_jobs, rate = rate_room(l), left;
 
     if ((l->place != LW_LINE_IDLE && l->place != LW_LINE_ROOM && l->place != LW_LINE_FULL &&
-         l->place != LW_LINE_RESTING) || is_spent(l) || l->n_jobs >= l->window)
+         l->place != LW_LINE_RESTING) || is_spent(l) || l->n_jobs >= l->window.now)
         return 0;
     left = l->max_given - l->n_given;
     room = room < rate ? room : rate;
@@ -127,7 +128,7 @@ place_of(const lw_line *l)
 {
     if (is_spent(l))
         return LW_LINE_ENDING;
-    if (l->n_jobs >= l->window)
+    if (l->n_jobs >= l->window.now)
         return LW_LINE_FULL;
     if (rate_room(l) == 0)
         return LW_LINE_RESTING;
@@ -147,6 +148,24 @@ lw_line_settle(lw_line *l)
         l->idle_ms = uv_now(l->worker->loop);
     if (to != l->place)
         move_to(l, to);
+}
+
+static lw_window
+window_of(const lw_line *l)
+{
+    const lw_channel *c = &l->channel;
+    bool has_chunking = (lw_smtp_capabilities(c->link.engine)->flags & LW_CAP_CHUNKING) != 0 &&
+                        !c->setup->opts.no_chunking;
+    uint32_t most = l->worker->pool->send.window;
+    lw_window w;
+
+    if (!lw_channel_pipelines(c))
+        most = 1;
+    else if (!has_chunking && most > NO_CHUNKING_WINDOW)
+        most = NO_CHUNKING_WINDOW;
+    /* a server's first message goes alone: if it loses commands, no other one is hurt */
+    lw_window_init(&w, c->pipelining->works ? WINDOW_FIRST : 1, most, c->round_trip_ms);
+    return w;
 }
 
 /* ---- jobs on it ------------------------------------------------------------------------- */
@@ -187,8 +206,13 @@ finish_job(lw_line *l, lw_pool_job *j, const lw_event *ev)
     j->report->flights += lw_smtp_flights(engine) - j->flights_before;
     lw_channel_finish(&l->channel, &t);
     l->n_jobs--;
-    if (ev->code == LW_ELIMIT)
-        l->max_given = l->n_given; /* the server's limit is reached: no more over this one */
+    if (l->n_done == 0 && l->channel.pipelining->works)
+        l->window = window_of(l);
+    else
+        lw_window_done(&l->window, uv_now(l->worker->loop));
+    /* the server's limit is reached, or it loses commands: no more over this one */
+    if (ev->code == LW_ELIMIT || lw_channel_lost_commands(&l->channel))
+        l->max_given = l->n_given;
     hand_back(l, j);
     if (lw_smtp_error(engine)->code >= 0)
         l->n_done++;
@@ -223,6 +247,7 @@ lw_line_give(lw_line *l, lw_pool_job *j)
         j->flights_before = c->is_fresh ? 0 : lw_smtp_flights(c->link.engine);
         c->is_fresh = false;
         l->n_jobs++;
+        lw_window_given(&l->window, l->n_jobs, uv_now(l->worker->loop));
         return;
     }
     if (rc == LW_ENOMEM)
@@ -233,20 +258,6 @@ lw_line_give(lw_line *l, lw_pool_job *j)
 }
 
 /* ---- coming up -------------------------------------------------------------------------- */
-
-static uint32_t
-window_of(const lw_line *l)
-{
-    const lw_send_opts *o = &l->worker->setup.opts;
-    uint32_t flags = lw_smtp_capabilities(l->channel.link.engine)->flags;
-    uint32_t window = l->worker->pool->send.window;
-
-    if ((flags & LW_CAP_PIPELINING) == 0 || o->no_pipelining)
-        return 1;
-    if (((flags & LW_CAP_CHUNKING) == 0 || o->no_chunking) && window > NO_CHUNKING_WINDOW)
-        return NO_CHUNKING_WINDOW;
-    return window;
-}
 
 static uint64_t
 most_jobs(const lw_line *l)

@@ -7,6 +7,9 @@
  * served others before: then its age may be the reason, a few times); those behind it were only
  * waiting there, and go over the next connection at once and at no cost.
  *
+ * A server that loses commands of a group costs the job that met it nothing but time: what it refused
+ * as out of sequence goes once more, over a connection without PIPELINING.
+ *
  * What a failure to connect costs: nothing while other connections to that server are up; they
  * show that it takes only so many, so the pool keeps to fewer for a while.  Otherwise the server
  * is left alone for a pause, and when no server can be reached every waiting job has lost an
@@ -61,19 +64,21 @@ lw_pool_judge(lw_pool_job *j, lw_line *l)
     const lw_pool *p = l->worker->pool;
     bool is_lost = lw_smtp_error(l->channel.link.engine)->code < 0;
     size_t n_offered = j->env.n_rcpts;
+    bool is_out = lw_channel_lost_commands(&l->channel) && !j->was_out_of_sequence;
     bool is_free, goes_on;
 
-    if (j->report->error.code == LW_OK && !lw_report_has_deferred(j->report))
+    if (j->report->error.code == LW_OK && !is_out && !lw_report_has_deferred(j->report))
         return LW_VERDICT_FINISHED; /* accepted or refused: the usual case */
     is_free = is_lost && is_free_of_blame(j, l);
     goes_on = !atomic_load(&j->is_canceled) && !lw_pool_is_stopping(p) &&
-              j->body->rewind != NULL && lw_pool_job_narrow(j, &p->opts.retry);
+              j->body->rewind != NULL && lw_pool_job_narrow(j, &p->opts.retry, is_out);
     if (!goes_on)
         return LW_VERDICT_FINISHED;
     /* a limit of the session: the next one takes more, if this one has taken any */
     if (!is_lost && j->report->error.code == LW_ELIMIT)
         is_free = l->n_done > 0 || j->env.n_rcpts < n_offered;
-    if (is_free) {
+    j->was_out_of_sequence |= is_out;
+    if (is_free || is_out) {
         j->n_spent--;
         return LW_VERDICT_AT_ONCE;
     }
@@ -207,7 +212,7 @@ lw_pool_server_is_up(lw_pool *p, const lw_line *l)
     s->n_failures = 0;
     s->is_proven = true;
     s->is_hopeless = false;
-    p->usual_window = l->window;
+    p->usual_window = l->window.most;
 }
 
 void

@@ -196,6 +196,15 @@ lw_report_all_unsent(const lw_report *r)
 }
 
 bool
+lw_report_out_of_sequence(const lw_report *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (!lw_result_out_of_sequence(&r->results[i]))
+            return false;
+    return true;
+}
+
+bool
 lw_report_has_deferred(const lw_report *r)
 {
     for (size_t i = 0; i < r->n; i++)

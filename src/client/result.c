@@ -45,6 +45,36 @@ lw_result_other_host(const lw_error *err)
     return false;
 }
 
+/* ---- does PIPELINING work? -------------------------------------------------------------------------- */
+
+/* By evidence, and once it has worked by none: then a loss has another reason.  Commands that got
+ * lost are enough; an end in the first group may be chance once, not twice. */
+void
+lw_result_note_pipelining(lw_pipelining_record *r, lw_pipelining shown)
+{
+    switch (shown) {
+    case LW_PIPELINING_UNTRIED:
+        return;
+    case LW_PIPELINING_WORKS:
+        r->works = true;
+        return;
+    case LW_PIPELINING_ENDED:
+        r->n_ended++;
+        break;
+    case LW_PIPELINING_FAILS:
+        r->n_ended += 2;
+        break;
+    }
+    if (!r->works && r->n_ended >= 2)
+        r->is_lock_step = true;
+}
+
+bool
+lw_result_out_of_sequence(const lw_result *r)
+{
+    return r->outcome == LW_OUTCOME_UNSENT || (r->outcome == LW_OUTCOME_REJECTED && r->code == 503);
+}
+
 /* ---- now, or never? ------------------------------------------------------------------------------ */
 
 static bool

@@ -58,7 +58,9 @@ parse_urls(lw_setup *u, const lw_send_opts *o, lw_error *err)
 {
     if (o->n_servers == 0)
         return lw_fail(err, LW_ECONFIG, LW_STAGE_NONE, "no server was named");
-    if ((u->urls = lw_zalloc_array(u->alloc, o->n_servers, sizeof *u->urls)) == NULL)
+    u->urls = lw_zalloc_array(u->alloc, o->n_servers, sizeof *u->urls);
+    u->pipelining = lw_zalloc_array(u->alloc, o->n_servers, sizeof *u->pipelining);
+    if (u->urls == NULL || u->pipelining == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
     while (u->n_urls < o->n_servers) {
         const char *text = o->servers[u->n_urls];
@@ -131,6 +133,7 @@ lw_setup_deinit(lw_setup *u)
     for (size_t i = 0; i < u->n_urls; i++)
         lw_url_deinit(u->alloc, &u->urls[i]);
     lw_release(u->alloc, u->urls);
+    lw_release(u->alloc, u->pipelining);
     lw_arena_deinit(&u->arena);
     lw_wipe_str(u->alloc, u->password);
 }

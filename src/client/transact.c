@@ -78,6 +78,8 @@ lw_channel_finish(lw_channel *c, const lw_transaction *t)
 {
     lw_error *err = &t->report->error;
 
+    if (lw_smtp_pipelining(c->link.engine) == LW_PIPELINING_WORKS)
+        lw_result_note_pipelining(c->pipelining, LW_PIPELINING_WORKS);
     if (err->code >= 0)
         return;
     if (lw_smtp_error(c->link.engine)->code < 0 && err->code != LW_ESOURCE)
@@ -117,15 +119,19 @@ attempt(lw_session *s, bool is_last, const lw_transaction *t)
     lw_channel_finish(&s->channel, t);
 }
 
-/* nothing can have been accepted, and the reason is the age of the connection, not the message */
+/* nothing can have been accepted, and the reason is the age of the connection, or that the server
+ * lost commands of a group: not the message */
 static bool
 may_try_again(const lw_session *s, bool was_fresh, const lw_body *body, const lw_report *r)
 {
     bool is_reason = r->error.code == LW_ELOST || r->error.code == LW_ELIMIT ||
                      r->error.reply_code == 421;
 
-    return !was_fresh && is_reason && body->rewind != NULL && lw_report_all_unsent(r) &&
-           uv_now(&s->loop) < s->deadline_ms;
+    if (body->rewind == NULL || uv_now(&s->loop) >= s->deadline_ms)
+        return false;
+    if (lw_channel_lost_commands(&s->channel) && lw_report_out_of_sequence(r))
+        return true;
+    return !was_fresh && is_reason && lw_report_all_unsent(r);
 }
 
 static bool

@@ -38,12 +38,13 @@ typedef enum lw_tls_mode {
 /** A server as a URL names it: smtp://[user[:pass]@]host[:port][?opt=value&...].
  *  Schemes: smtp (STARTTLS required; opportunistic on loopback), smtps = ssl, tls (as smtp with
  *  tls=required, also on loopback), plain (tls=none, insecure_auth), lmtp (opportunistic),
- *  lmtp+unix:///path.  Options: tls=required|opportunistic|none, insecure-auth=yes|no,
+ *  lmtp+unix:///path.  Options: tls=required|opportunistic|none, insecure-auth=yes|no, pipelining=yes|no,
  *  auth=MECH[,MECH].  user and password are percent-decoded. */
 typedef struct lw_url {
     lw_protocol protocol;
     lw_tls_mode tls;
     bool insecure_auth;   /* a login in clear is allowed                                    */
+    bool no_pipelining;   /* as if the server did not offer PIPELINING                      */
     char *host;           /* without []; NULL for a Unix socket                             */
     uint16_t port;        /* default: smtp/tls 587 (25 on loopback is NOT assumed), smtps/ssl 465,
                              plain 25, lmtp 24                                              */

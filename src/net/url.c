@@ -39,7 +39,7 @@ typedef struct parser {
     const scheme *scheme;
     lw_url *url;
     lw_error *err;
-    bool has_tls, has_insecure;
+    bool has_tls, has_insecure, has_pipelining;
 } parser;
 
 static lw_code
@@ -304,6 +304,18 @@ set_insecure_auth(parser *p, lw_span v)
     return LW_OK;
 }
 
+static lw_code
+set_pipelining(parser *p, lw_span v)
+{
+    if (p->has_pipelining)
+        return bad(p, "the server URL has the option pipelining twice");
+    p->has_pipelining = true;
+    p->url->no_pipelining = lw_span_eq_nocase(v, LW_LIT("no"));
+    if (!p->url->no_pipelining && !lw_span_eq_nocase(v, LW_LIT("yes")))
+        return bad(p, "the option pipelining in the server URL is yes or no");
+    return LW_OK;
+}
+
 /* [RFC4422 3.1] "sasl-mech    = 1*20mech-char" */
 static bool
 is_mechanism(lw_span m)
@@ -341,7 +353,7 @@ unknown_option(const parser *p, lw_span name)
     while (i < name.len && (lw_is_alnum(name.ptr[i]) || name.ptr[i] == '-'))
         i++;
     return bad(p, "the server URL has the unknown option \"%.*s\" (known: tls, insecure-auth, "
-               "auth)", (int)(i < name.len || i > 40 ? 0 : i), name.ptr);
+               "pipelining, auth)", (int)(i < name.len || i > 40 ? 0 : i), name.ptr);
 }
 
 static lw_code
@@ -362,6 +374,8 @@ parse_options(parser *p, lw_span query)
             rc = set_tls(p, value);
         else if (lw_span_eq_nocase(name, LW_LIT("insecure-auth")))
             rc = set_insecure_auth(p, value);
+        else if (lw_span_eq_nocase(name, LW_LIT("pipelining")))
+            rc = set_pipelining(p, value);
         else if (lw_span_eq_nocase(name, LW_LIT("auth")))
             rc = set_auth(p, value);
         else

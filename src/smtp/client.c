@@ -77,6 +77,9 @@ check_engine(lw_smtp *e)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+/* 300 Mbit/s over 100 ms: what is on its way there at once */
+#define WINDOW_BYTES ((uint64_t)4 << 20)
+
 static uint32_t
 or_default(uint32_t value, uint32_t fallback)
 {
@@ -112,6 +115,8 @@ take_options(lw_smtp *e, const lw_smtp_opts *opts)
     memcpy(e->ehlo_name, name, span.len + 1);
     e->opts.max_transactions = or_default(opts->max_transactions, 16);
     e->opts.window = or_default(opts->window, 1);
+    if (opts->window_bytes == 0)
+        e->opts.window_bytes = WINDOW_BYTES;
     e->opts.max_reply_bytes = or_default(opts->max_reply_bytes, 16384);
     e->opts.max_capability_bytes = or_default(opts->max_capability_bytes, 4096);
     default_timeouts(&e->opts.timeouts);
@@ -295,6 +300,7 @@ lw_smtp_lose(lw_smtp *e, lw_code code, lw_stage stage, const char *fmt, ...)
 
     if (e->is_closing)
         return code;
+    lw_smtp_doubt(e, code);
     if (code != LW_OK && e->err.code == LW_OK) {
         va_start(ap, fmt);
         lw_vfail(&e->err, code, stage, fmt, ap);
@@ -454,6 +460,10 @@ dispatch(lw_smtp *e, const lw_reply *r)
     /* [RFC5321 3.8] "This response code can be issued after the server receives any command" */
     if (r->code == 421 && !e->is_closing && rc >= 0)
         rc = server_closes(e, stage_of(was.kind), r);
+    /* which command a further reply belongs to, nobody knows */
+    if (e->pipelining == LW_PIPELINING_FAILS && !e->is_closing && rc >= 0)
+        rc = lw_smtp_lose(e, LW_EPROTO, stage_of(was.kind), "the server answered 503 although what "
+                          "came before was accepted: it loses commands that come together");
     return rc;
 }
 
@@ -583,6 +593,12 @@ unsigned
 lw_smtp_flights(const lw_smtp *e)
 {
     return e == NULL ? 0 : e->flights;
+}
+
+lw_pipelining
+lw_smtp_pipelining(const lw_smtp *e)
+{
+    return e == NULL ? LW_PIPELINING_UNTRIED : e->pipelining;
 }
 
 const lw_error *

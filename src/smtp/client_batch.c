@@ -109,6 +109,8 @@ begin_batch(lw_smtp *e, uint32_t i)
     s->go_ahead = s->is_failed = s->needs_reset = s->data_left = s->finals_begun = false;
     s->uses_bdat = (e->caps.flags & LW_CAP_CHUNKING) != 0 && !e->opts.no_chunking;
     s->phase = PHASE_MAIL;
+    s->began_at = e->out_offset;
+    s->n_octets = 0;
     e->cur = i;
     /* if the one before is refused, its leftovers must not mix with this one */
     if (e->n_in_flight++ > 0)
@@ -144,6 +146,7 @@ lw_smtp_start_next(lw_smtp *e)
     lw_code rc;
 
     if (e->cur != NO_SLOT || e->quit_sent || e->n_in_flight >= (pipelines ? e->opts.window : 1) ||
+        e->octets_in_flight >= e->opts.window_bytes ||
         (e->state != STATE_READY && e->state != STATE_MAIL))
         return false;
     if ((n = next_waiting(e)) == NO_SLOT)
@@ -179,6 +182,10 @@ lw_smtp_end_batch(lw_smtp *e, uint32_t i)
     if (s->phase != PHASE_SENT || s->n_awaited > 0)
         return;
     e->n_in_flight--;
+    e->octets_in_flight -= s->n_octets;
+    s->n_octets = 0;
+    if (e->has_group && e->pipelining == LW_PIPELINING_UNTRIED && !e->is_closing)
+        e->pipelining = LW_PIPELINING_WORKS;
     if (s->needs_reset)
         e->needs_reset = true;
     while (s->open < s->env->n_rcpts && s->env->rcpts[s->open].state == RCPT_FINAL)

@@ -106,6 +106,8 @@ typedef struct slot {
     bool needs_reset;   /* the server may still hold this batch's transaction             */
     bool data_left;     /* the end of the data has left this machine                      */
     bool body_used;     /* something was pulled: rewind before the next batch             */
+    uint64_t began_at;  /* out_offset before its MAIL                                     */
+    uint64_t n_octets;  /* of this batch, once all is queued                              */
     bool finals_begun;  /* LMTP: the number of final replies is known and awaited         */
 } slot;
 
@@ -150,6 +152,9 @@ struct lw_smtp {
     lw_pump pump;                     /* its body                                         */
     uint64_t n_mails;                 /* MAIL commands in this session                    */
     bool needs_reset;                 /* RSET before the next MAIL                        */
+    uint64_t octets_in_flight;        /* of batches that are queued whole, not answered   */
+    lw_pipelining pipelining;
+    bool has_group, group_answered;   /* commands went out behind unanswered ones; replies came */
     uint32_t learned_rcpt_max;        /* by a 452; 0 = none                               */
     uint32_t n_domains;
 
@@ -220,6 +225,8 @@ typedef enum step {
 step lw_smtp_next_step(const lw_smtp *e);
 void lw_smtp_make_step(lw_smtp *e, step s);
 lw_code lw_smtp_mail_reply(lw_smtp *e, awaited_kind kind, uint32_t i, const lw_reply *r);
+/** lw_smtp_doubt - the session ends for this reason: what it says of PIPELINING */
+void lw_smtp_doubt(lw_smtp *e, lw_code code);
 /** lw_smtp_early_reply - a refusal while the data was still being sent: false if none was */
 bool lw_smtp_early_reply(lw_smtp *e, const lw_reply *r);
 

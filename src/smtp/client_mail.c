@@ -177,6 +177,8 @@ static void
 leave_slot(lw_smtp *e, slot *s)
 {
     s->phase = PHASE_SENT;
+    s->n_octets = e->out_offset - s->began_at;
+    e->octets_in_flight += s->n_octets;
     e->ending = e->cur;
     e->cur = NO_SLOT;
 }
@@ -398,6 +400,35 @@ odd_reply(lw_smtp *e, lw_stage stage, const lw_reply *r)
                         "meaning there", lw_stage_name(stage), r->code);
 }
 
+/* ---- does PIPELINING work? ------------------------------------------------------------------ */
+
+/* 503, "bad sequence of commands", to a command whose predecessors were accepted: the server has
+ * not seen all of the group */
+static void
+doubt_sequence(lw_smtp *e, const lw_reply *r)
+{
+    if (r->code == 503 && e->has_group && e->pipelining == LW_PIPELINING_UNTRIED)
+        e->pipelining = LW_PIPELINING_FAILS;
+}
+
+/* [RFC2920 3.2] "MUST NOT flush or otherwise lose the contents of the TCP input buffer under any
+ * circumstances whatsoever": a server that does answers the first commands of a group, and then
+ * waits as we do.  The end of the data is no such sign: judging a message may take long. */
+void
+lw_smtp_doubt(lw_smtp *e, lw_code code)
+{
+    const awaited *a = lw_smtp_awaited(e);
+
+    if (!e->has_group || e->pipelining != LW_PIPELINING_UNTRIED ||
+        (code != LW_ETIMEOUT && code != LW_ELOST && code != LW_EREPLY && code != LW_EPROTO))
+        return;
+    e->pipelining = code == LW_ETIMEOUT && e->group_answered && a != NULL &&
+                            (a->kind == AWAIT_RCPT || a->kind == AWAIT_DATA ||
+                             a->kind == AWAIT_CHUNK)
+                        ? LW_PIPELINING_FAILS
+                        : LW_PIPELINING_ENDED;
+}
+
 static bool
 is_refusal(const lw_reply *r)
 {
@@ -476,6 +507,7 @@ reply_to_rcpt(lw_smtp *e, uint32_t i, const lw_reply *r)
     }
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_RCPT, r);
+    doubt_sequence(e, r);
     if (is_too_many(s, r))
         put_off(e, s, rcpt);
     else
@@ -500,6 +532,8 @@ reply_to_data(lw_smtp *e, uint32_t i, const lw_reply *r)
     }
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_DATA, r);
+    if (!s->is_failed && s->n_taken > 0)
+        doubt_sequence(e, r);
     s->needs_reset = true;
     if (s->is_failed && e->cur == i)
         leave_slot(e, s);
@@ -515,6 +549,8 @@ reply_to_chunk(lw_smtp *e, uint32_t i, const lw_reply *r)
         return LW_OK;
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_DATA, r);
+    if (!lw_smtp_slot(e, i)->is_failed && lw_smtp_slot(e, i)->n_taken > 0)
+        doubt_sequence(e, r);
     lw_smtp_slot(e, i)->needs_reset = true;
     return refuse_batch(e, i, LW_STAGE_DATA, r);
 }
@@ -540,6 +576,8 @@ reply_to_end(lw_smtp *e, uint32_t i, const lw_reply *r)
 
     if (r->code / 100 == 3)
         return odd_reply(e, LW_STAGE_DATA, r);
+    if (!s->is_failed && s->n_taken > 0)
+        doubt_sequence(e, r);
     /* [RFC3030 2] "The resulting state from a failed BDAT command is indeterminate." */
     if (s->uses_bdat && r->code / 100 != 2)
         s->needs_reset = true;
@@ -554,6 +592,7 @@ lw_code
 lw_smtp_mail_reply(lw_smtp *e, awaited_kind kind, uint32_t i, const lw_reply *r)
 {
     e->ending = i;
+    e->group_answered = true;
     switch (kind) {
     case AWAIT_MAIL: return reply_to_mail(e, i, r);
     case AWAIT_RCPT: return reply_to_rcpt(e, i, r);

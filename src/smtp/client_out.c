@@ -142,8 +142,10 @@ lw_smtp_await(lw_smtp *e, awaited_kind kind, uint32_t i)
 {
     awaited *last;
 
-    if (i != NO_SLOT)
+    if (i != NO_SLOT) {
         lw_smtp_slot(e, i)->n_awaited++;
+        e->has_group |= e->n_await > 0;
+    }
     if (e->n_await > 0 && (kind == AWAIT_RCPT || kind == AWAIT_CHUNK)) {
         last = &e->await[lw_ring(e->await_first + e->n_await - 1, e->await_cap)];
         if (last->kind == kind && last->slot == i) {

@@ -672,6 +672,7 @@ test_smtp__null_is_a_wrong_call(void **state)
     USAGE(lw_smtp_next(NULL, &ev));
     NIL(lw_smtp_capabilities(NULL));
     IS(0, lw_smtp_flights(NULL));
+    IS(LW_PIPELINING_UNTRIED, lw_smtp_pipelining(NULL));
     TEXT(lw_smtp_state_name(NULL));
     USAGE(lw_smtp_starttls(NULL));
     USAGE(lw_smtp_tls_done(NULL));

@@ -10,6 +10,7 @@
 
 #include <sys/wait.h>
 
+#include "support/crowd.h"
 #include "support/peer.h"
 
 #define PLAIN_EHLO "250-peer\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
@@ -103,6 +104,32 @@ test_session__many_messages_one_connection(void **state)
     (void)state;
     send_many(&p, 20);
     assert_int_equal(p.connections, 1);
+}
+
+/* the server loses the command behind MAIL if they come in one piece: it is told from the 503, and
+ * the message goes once more, one command at a time */
+static void
+test_session__server_that_loses_commands_gets_one_at_a_time(void **state)
+{
+    crowd *c = calloc(1, sizeof *c);
+    target t;
+    lw_session *s;
+
+    (void)state;
+    assert_non_null(c);
+    c->ehlo = PLAIN_EHLO;
+    c->swallows = true;
+    crowd_start(c);
+    aim(&t, c->port);
+    s = open_session(&t);
+    for (unsigned i = 0; i < 3; i++)
+        expect(s, "bob-1@example.org", "accepted");
+    lw_session_close(s);
+    crowd_stop(c);
+    assert_int_equal(c->stored[1], 3);
+    assert_int_equal(c->swallowed, 1);
+    assert_int_equal(c->connections, 2);
+    free(c);
 }
 
 /* the server closes after each second message without a word: no message is lost, none is sent
@@ -781,6 +808,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session__many_messages_one_connection),
+        cmocka_unit_test(test_session__server_that_loses_commands_gets_one_at_a_time),
         cmocka_unit_test(test_session__server_closes_when_idle_reconnects),
         cmocka_unit_test(test_session__mailmax_reached_new_session),
         cmocka_unit_test(test_send__server_hangs_up_in_the_data_last_words_are_heard),

@@ -61,6 +61,8 @@ set_number(lw_smtp_opts *o, const words *w)
         return false;
     if (word_is(w, 0, "window"))
         o->window = (uint32_t)n;
+    else if (word_is(w, 0, "window_bytes"))
+        o->window_bytes = n;
     else if (word_is(w, 0, "max_transactions"))
         o->max_transactions = (uint32_t)n;
     else if (word_is(w, 0, "max_reply"))
@@ -371,6 +373,19 @@ check_flights(const engine *e, const words *w)
     return n == lw_smtp_flights(e->smtp) ? NULL : why;
 }
 
+static const char *
+check_pipelining(const engine *e, const words *w)
+{
+    static const char *const names[] = { "untried", "works", "ended", "fails" };
+    static char why[64];
+    lw_pipelining is = lw_smtp_pipelining(e->smtp);
+
+    if (w->n != 2)
+        return "pipelining WORD";
+    snprintf(why, sizeof why, "pipelining is %s", names[is]);
+    return word_is(w, 1, names[is]) ? NULL : why;
+}
+
 static lw_code
 auth(engine *e, const words *w)
 {
@@ -411,6 +426,8 @@ client_call(engine *e, const op *o, lw_code *rc)
         return check_caps(e, w);
     else if (word_is(w, 0, "flights"))
         return check_flights(e, w);
+    else if (word_is(w, 0, "pipelining"))
+        return check_pipelining(e, w);
     else
         script_bad(e->s, o->line, "the client engine has no such call");
     return NULL;

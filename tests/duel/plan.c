@@ -300,6 +300,7 @@ draw_wide_sides(plan *p, dice *d)
     draw_server(p, d);
     c->window = dice_chance(d, 2) ? 1 + dice_below(d, DEEP) : 1 + dice_below(d, WINDOW_MAX);
     c->max_transactions = c->window + dice_below(d, c->window + 1);
+    c->window_bytes = dice_chance(d, 4) ? 1 + dice_below(d, 3000) : 0;
     c->no_pipelining = dice_chance(d, 20);
     c->no_chunking = dice_chance(d, 10);
     if (!dice_chance(d, 6))

@@ -164,6 +164,8 @@ static const struct {
     { "smtp://mail.example?tls=maybe", "required, opportunistic or none" },
     { "smtp://mail.example?tls=none&tls=none", "twice" },
     { "smtp://mail.example?insecure-auth=1", "yes or no" },
+    { "smtp://mail.example?pipelining=never", "yes or no" },
+    { "smtp://mail.example?pipelining=no&pipelining=yes", "twice" },
     { "smtp://mail.example?insecure-auth=no&insecure-auth=no", "twice" },
     { "smtp://mail.example?auth=", "PLAIN,LOGIN" },
     { "smtp://mail.example?auth=PLAIN,", "PLAIN,LOGIN" },

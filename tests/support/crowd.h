@@ -32,7 +32,7 @@ enum { CROWD_CONNS = 64, CROWD_IDS = 4096, CROWD_RCPTS = 32, CROWD_IN = 65536 };
 typedef struct crowd_conn {
     int fd;
     size_t budget;            /* octets it may still say                                       */
-    bool is_mute;
+    bool is_mute, has_mail;
     bool in_data;             /* lines of a message until the dot                              */
     size_t chunk;             /* octets of BDAT still to come                                  */
     bool chunk_is_last;
@@ -49,12 +49,14 @@ typedef struct crowd {
     unsigned max_conns;       /* more at a time get a 421 at the greeting; 0 = no limit        */
     unsigned close_after;     /* messages, then the connection is closed; 0 = never            */
     unsigned deferrals;       /* of each defer-N                                               */
-    bool is_silent;           /* answers nothing from the end of the first data on             */
+    bool swallows;            /* what comes in one piece behind MAIL is lost: it offers PIPELINING only */
+    bool is_silent;           /* answers nothing from the end of the second message on         */
     unsigned seed;            /* cuts each connection at a random octet of what it says; 0 = no */
     unsigned cut_below;       /* octets                                                        */
     /* what became of it */
     atomic_uint stored[CROWD_IDS], offered[CROWD_IDS];
     atomic_uint connections, messages, refused, most_conns, logins, unanswered;
+    atomic_uint swallowed;    /* commands                                                      */
     atomic_uint last_body;    /* of MAIL: 0 7BIT, or none; 1 8BITMIME, 2 BINARYMIME             */
     uint16_t port;
     int listener, wake[2];
@@ -119,7 +121,7 @@ crowd_stored(crowd *c, crowd_conn *k)
     c->messages++;
     k->n_rcpts = 0;
     k->n_stored++;
-    if (c->is_silent) {
+    if (c->is_silent && c->messages > 1) {
         k->is_mute = true;
         c->unanswered++;
     }
@@ -166,10 +168,24 @@ crowd_line(crowd *c, crowd_conn *k, char *line)
         (void)crowd_say(k, "221 2.0.0 bye\r\n");
         return false;
     }
-    if (strncasecmp(line, "MAIL", 4) == 0)
+    k->has_mail = strncasecmp(line, "MAIL", 4) == 0;
+    if (k->has_mail)
         c->last_body = strstr(line, "BODY=BINARYMIME") != NULL ? 2 : strstr(line, "BODY=8BITMIME") != NULL;
     k->n_rcpts = 0; /* MAIL, RSET */
     return crowd_say(k, "250 2.0.0 ok\r\n");
+}
+
+/* the next command in the piece is lost, those behind it are read */
+static inline size_t
+crowd_swallow(crowd *c, crowd_conn *k, size_t at)
+{
+    char *eol = memmem(k->in + at, k->len - at, "\r\n", 2);
+
+    k->has_mail = false;
+    if (eol == NULL)
+        return at;
+    c->swallowed++;
+    return (size_t)(eol - k->in) + 2;
 }
 
 /* what stands in k->in; false: the connection is over */
@@ -200,6 +216,8 @@ crowd_eat(crowd *c, crowd_conn *k)
         *eol = '\0';
         goes_on = crowd_line(c, k, k->in + at);
         at = (size_t)(eol - k->in) + 2;
+        if (c->swallows && k->has_mail)
+            at = crowd_swallow(c, k, at);
     }
     memmove(k->in, k->in + at, k->len - at);
     k->len -= at;
