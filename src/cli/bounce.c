@@ -158,7 +158,8 @@ failure(lw_code rc, const char *path)
     if (rc == LW_EMESSAGE)
         return cli_error(EX_DATAERR, "bounce: %s is not a delivery report", name);
     if (rc == LW_ELIMIT)
-        return cli_error(EX_DATAERR, "bounce: %s: the report is larger than any that makes sense", name);
+        return cli_error(EX_DATAERR, "bounce: %s has more than 10,000 recipients, 8 MiB of fields, or "
+                                     "2 MiB of header: no report is that large", name);
     return cli_error(EX_OSERR, "out of memory");
 }
 

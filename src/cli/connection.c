@@ -91,7 +91,7 @@ get_password(cli_connection *c, const char *url)
         return CLI_GO_ON; /* --user overrides the name only */
     login_name(c, url, name, sizeof name);
     if (c->is_unattended)
-        return cli_error(EX_CONFIG, "no password for %s: add password-from", name);
+        return cli_error(EX_CONFIG, "no password for %s: add password-from to sendmail.conf", name);
     return cli_ask_password(name, &c->password);
 }
 

@@ -205,19 +205,35 @@ read_whole(int fd, char *text)
     return (ssize_t) n;
 }
 
+/* reads all of it into text; why that is no configuration, NULL = it is one */
+static const char *
+problem_of(int fd, struct stat *st, char *text)
+{
+    bool is_there = fstat(fd, st) == 0;
+    ssize_t n;
+
+    if (is_there && !S_ISREG(st->st_mode))
+        return "it is no regular file";
+    if (!is_there || (n = read_whole(fd, text)) < 0)
+        return "it cannot be read";
+    if ((size_t) n == FILE_MAX)
+        return "it has 64 KiB or more";
+    return strlen(text) != (size_t) n ? "there is a NUL octet in it" : NULL;
+}
+
 static int
 read_open(reading *r, int fd)
 {
     char *text = calloc(1, FILE_MAX + 1);
     bool has_password = false;
+    const char *problem;
     struct stat st;
-    ssize_t n = text == NULL || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)
-        ? -1 : read_whole(fd, text);
     int rc;
 
-    if (n < 0 || (size_t) n == FILE_MAX || strlen(text) != (size_t) n) {
-        rc = cli_error(EX_CONFIG, "%s is no configuration: no regular file, larger than 64 KiB, or "
-                                  "with a NUL octet", r->path);
+    if (text == NULL) {
+        rc = cli_error(EX_OSERR, "out of memory");
+    } else if ((problem = problem_of(fd, &st, text)) != NULL) {
+        rc = cli_error(EX_CONFIG, "%s is no configuration: %s", r->path, problem);
     } else if ((rc = check_owner(r->path, &st, r->is_system)) == CLI_GO_ON
                && (rc = parse(r, text)) == CLI_GO_ON) {
         (void) cli_url_has_user(r->conf->server, &has_password);

@@ -185,6 +185,10 @@ class Case(unittest.TestCase):
         for word in words:
             self.assertIn(word.lower(), lines[0].lower(), ran)
 
+    def assert_says(self, ran, code, sentence):
+        """The exit code, this sentence on standard error as it is, and nothing else."""
+        self.assertEqual((ran.code, ran.err, ran.out), (code, f'letterwing: {sentence}\n', ''))
+
 
 class Tap(unittest.TestResult):
     def __init__(self):

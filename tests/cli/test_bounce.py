@@ -92,20 +92,26 @@ class Bounce(Case):
 
     def test_no_report(self):
         path = self.file('mail.eml', b'Subject: x\n\nReporting-MTA: dns; a\n')
-        self.assert_fails(run('bounce', path), 65, f'{path} is not a delivery report')
-        self.assert_fails(run('bounce', '-'), 65, 'standard input is not a delivery report')
+        self.assert_says(run('bounce', path), 65, f'bounce: {path} is not a delivery report')
+        self.assert_says(run('bounce', '-'), 65, 'bounce: standard input is not a delivery report')
+        self.assert_says(run('bounce', '-', stdin=b'X: ' + b'x' * (2 << 20)), 65, 'bounce: standard input has more than '
+                         '10,000 recipients, 8 MiB of fields, or 2 MiB of header: no report is that large')
 
     def test_usage(self):
         missing = self.folder() + '/missing.eml'
-        self.assert_fails(run('bounce', missing), 66, f'bounce: {missing} cannot be read: no such file')
-        self.assert_fails(run('bounce'), 64, 'bounce: name one file, or - for standard input')
-        self.assert_fails(run('bounce', 'a', 'b'), 64, 'one file')
-        self.assert_fails(run('bounce', '--jsn', 'a'), 64, 'did you mean --json?')
+        folder = self.folder()
+        for args, code, sentence in (
+                ((missing,), 66, f'{missing} cannot be read: No such file or directory'),
+                ((folder,), 66, f'{folder} cannot be read: Is a directory'),
+                ((), 64, 'name one file, or - for standard input'),
+                (('a', 'b'), 64, 'name one file, or - for standard input'),
+                (('--jsn', 'a'), 64, 'unknown option --jsn: did you mean --json?')):
+            self.assert_says(run('bounce', *args), code, 'bounce: ' + sentence)
 
     def test_full_disk(self):
         with open('/dev/full', 'wb') as full:
             ran = run('bounce', '-', stdin=REPORT, stdout=full)
-        self.assert_fails(ran, 74, 'standard output')
+        self.assert_says(ran, 74, 'standard output cannot be written: No space left on device')
 
 
 if __name__ == '__main__':

@@ -62,16 +62,20 @@ class Lint(Case):
 
     def test_usage(self):
         missing = self.folder() + '/missing.eml'
-        self.assert_fails(run('lint', missing), 66, f'lint: {missing} cannot be read: no such file')
-        self.assert_fails(run('lint'), 64, 'lint: name one file, or - for standard input')
-        self.assert_fails(run('lint', '--strct', 'x'), 64, 'did you mean --strict?')
-        header = b'X: ' + b'x' * (2 << 20)
-        self.assert_fails(run('lint', '-', stdin=header), 65, 'more than 2 mib')
+        folder = self.folder()
+        for args, code, sentence in (
+                ((missing,), 66, f'{missing} cannot be read: No such file or directory'),
+                ((folder,), 66, f'{folder} cannot be read: Is a directory'),
+                ((), 64, 'name one file, or - for standard input'),
+                (('a', 'b'), 64, 'name one file, or - for standard input'),
+                (('--strct', 'x'), 64, 'unknown option --strct: did you mean --strict?'),
+                (('-',), 65, 'standard input has a header of more than 2 MiB, or more than 100,000 parts')):
+            self.assert_says(run('lint', *args, stdin=b'X: ' + b'x' * (2 << 20)), code, 'lint: ' + sentence)
 
     def test_full_disk(self):
         with open('/dev/full', 'wb') as full:
             ran = run('lint', '-', stdin=GOOD, stdout=full)
-        self.assert_fails(ran, 74, 'standard output')
+        self.assert_says(ran, 74, 'standard output cannot be written: No space left on device')
 
 
 if __name__ == '__main__':

@@ -138,31 +138,37 @@ class Arguments(SendmailCase):
         self.assertEqual(envelope['recipients'][0]['notify'], ['never'])
 
     def test_wrong_usage(self):
-        for args, words in (
-                ((), ('no recipient', '-t')),
-                (('-Z', 'x@example.org'), ('unknown option -z',)),
-                (('--frob', 'x@example.org'), ('unknown option --frob',)),
-                (('-', 'x@example.org'), ('unknown option -',)),
-                (('x@example.org', '-f', 'y@example.org'), ('behind an address', '--')),
-                (('x@example.org', '--', 'y@example.org'), ('behind an address',)),
-                (('-t', '-f'), ('-f needs a value',)),
-                (('-N', 'sometimes', 'x@example.org'), ('-N', 'sometimes')),
-                (('-N', 'never,success', 'x@example.org'), ('-N',)),
-                (('-R', 'half', 'x@example.org'), ('-R', 'half')),
-                (('-B', '9BIT', 'x@example.org'), ('-B', '9BIT')),
-                (('-bd', '-q15m'), ('-bd',)),
-                (('-be', '${run{/bin/id}}'), ('-be',)),
-                (('-bt',), ('-bt',)),
+        unknown = 'unknown option {}: see letterwing sendmail --help'
+        behind = ('"{}" stands behind an address: options come first, and an address that begins with - after --')
+        notify = '-N "{}" is not never, or some of success, failure, delay'
+        mode = '-b{} cannot be done: there are -bm (send a message), -bs (speak SMTP) and -bp (show the queue)'
+        for args, sentence in (
+                ((), 'no recipient: name one, or use -t to take those of the message'),
+                (('-Z', 'x@example.org'), unknown.format('-Z')),
+                (('--frob', 'x@example.org'), unknown.format('--frob')),
+                (('-', 'x@example.org'), unknown.format('-')),
+                (('x@example.org', '-f', 'y@example.org'), behind.format('-f')),
+                (('x@example.org', '--', 'y@example.org'), behind.format('--')),
+                (('-t', '-f'), '-f needs a value'),
+                (('-N', 'sometimes', 'x@example.org'), notify.format('sometimes')),
+                (('-N', 'never,success', 'x@example.org'), notify.format('never,success')),
+                (('-R', 'half', 'x@example.org'), '-R "half" is neither full nor hdrs'),
+                (('-B', '9BIT', 'x@example.org'), '-B "9BIT" is neither 7BIT nor 8BITMIME'),
+                (('-bd', '-q15m'), mode.format('d')),
+                (('-be', '${run{/bin/id}}'), mode.format('e')),
+                (('-bt',), mode.format('t')),
                 (('-f', 'a@b.example\r\nRCPT TO:<x@y.example>', 'x@example.org'),
-                 ('-f', 'control character')),
-                (('-F', 'Ann\nBcc: x@y.example', 'x@example.org'), ('-F', 'control character')),
-                (('-V', 'a\tb', 'x@example.org'), ('-V', 'control character')),
-                (('x@example.org\nBcc: y@example.org',), ('address', 'control character')),
-                (('-i', '--via', 'smtp://evil.example', 'x@example.org'), ('--via', 'first')),
-                (('-i', '--via=smtp://evil.example', 'x@example.org'), ('--via', 'first')),
-                (('--via',), ('--via needs a value',))):
+                 '-f "a@b.example??RCPT TO:<x@y.example>" holds a control character'),
+                (('-F', 'Ann\nBcc: x@y.example', 'x@example.org'),
+                 '-F "Ann?Bcc: x@y.example" holds a control character'),
+                (('-V', 'a\x1bb', 'x@example.org'), '-V "a?b" holds a control character'),
+                (('x@example.org\nBcc: y@example.org',),
+                 'the address "x@example.org?Bcc: y@example.org" holds a control character'),
+                (('-i', '--via', 'smtp://evil.example', 'x@example.org'), '--via must be the first argument'),
+                (('-i', '--via=smtp://evil.example', 'x@example.org'), '--via must be the first argument'),
+                (('--via',), '--via needs a value')):
             with self.subTest(args=args), Sink() as sink:
-                self.assert_fails(self.sendmail(*args, url=sink.url), 64, *words)
+                self.assert_says(self.sendmail(*args, url=sink.url), 64, 'sendmail: ' + sentence)
                 self.assertEqual(sink.messages(), [])
 
     def test_nothing_to_do(self):
@@ -383,15 +389,20 @@ class Input(SendmailCase):
                     self.assertIn(got['Subject'], ('x', 'x\r\n y', 'x\n y'))
 
     def test_what_mail_cannot_carry_is_refused(self):
-        for name, stdin, words in (
-                ('NUL', HEADER + b'\r\na\0b\r\n', ('NUL', 'line 7')),
-                ('NUL in the header', b'Subject: a\0b\r\n' + MESSAGE, ('NUL',)),
-                ('NUL in an address', b'Cc: a\0b\r\n' + MESSAGE, ('NUL',)),
-                ('long line in the header', b'X: ' + b'y' * 999 + b'\r\n' + MESSAGE, ('998',)),
-                ('huge header', b'X: y\r\n' * 500_000 + MESSAGE, ('header',)),
-                ('endless field', b'X: ' + b'y' * 3_000_000, ())):
+        nul = ': a NUL octet in line {}, column {}; mail cannot carry it'
+        for name, stdin, sentence in (
+                ('NUL', HEADER + b'\r\na\0b\r\n', nul.format(7, 2)),
+                ('NUL in the header', b'Subject: a\0b\r\n' + MESSAGE, nul.format(1, 11)),
+                ('NUL in an address', b'Cc: a\0b\r\n' + MESSAGE, nul.format(1, 6)),
+                ('long line in the header', b'X: ' + b'y' * 999 + b'\r\n' + MESSAGE,
+                 ': line 1 is 1002 octets long; SMTP allows 998'),
+                ('huge header', b'X: y\r\n' * 500_000 + MESSAGE,
+                 ' cannot be read: line 349526: a header is longer than allowed'),
+                ('endless field', b'X: ' + b'y' * 3_000_000,
+                 ' cannot be read: line 1: a header is longer than allowed')):
             with self.subTest(name), Sink() as sink:
-                self.assert_fails(self.sendmail('x@example.org', stdin=stdin, url=sink.url), 65, *words)
+                self.assert_says(self.sendmail('x@example.org', stdin=stdin, url=sink.url), 65,
+                                 'the message' + sentence)
                 self.assertEqual(sink.messages(), [])
 
     def test_long_lines_are_broken(self):
@@ -415,16 +426,20 @@ class Input(SendmailCase):
                         self.assertTrue(all(one.endswith(b' ') for one in lines[1:-2]))
 
     def test_recipients_that_are_wrong(self):
-        for name, args, stdin, words in (
-                ('none', ('-t',), b'Subject: x\n\nTo: x@example.org\n', ('no recipient',)),
-                ('empty group', ('-t',), b'To: no one:;\n\n', ('no recipient',)),
-                ('empty', ('-t',), b'', ('no recipient',)),
-                ('malformed', ('-t',), b'To: a@example.org, b@@example.org\n\n', ('member 2',)),
-                ('a phrase', ('-t',), b'To: my dear friend\n\n', ('to:',)),
-                ('malformed argument', ('a@',), MESSAGE, ('to:', '@')),
-                ('malformed sender', ('-f', 'a@', 'x@example.org'), MESSAGE, ('from:',))):
+        none = 'no recipient: neither To, Cc or Bcc of the message nor an argument names one'
+        for name, args, stdin, sentence in (
+                ('none', ('-t',), b'Subject: x\n\nTo: x@example.org\n', none),
+                ('empty group', ('-t',), b'To: no one:;\n\n', none),
+                ('empty', ('-t',), b'', none),
+                ('malformed', ('-t',), b'To: a@example.org, b@@example.org\n\n',
+                 'to: member 2 "b@@example.org" at column 18: nothing after the @'),
+                ('a phrase', ('-t',), b'To: my dear friend\n\n',
+                 'to: member 1 "my dear friend" at column 1: there is no @ and no domain in it'),
+                ('malformed argument', ('a@',), MESSAGE, 'to: member 1 "a@" at column 3: nothing after the @'),
+                ('malformed sender', ('-f', 'a@', 'x@example.org'), MESSAGE,
+                 'from: member 1 "a@" at column 3: nothing after the @')):
             with self.subTest(name), Sink() as sink:
-                self.assert_fails(self.sendmail(*args, stdin=stdin, url=sink.url), 65, *words)
+                self.assert_says(self.sendmail(*args, stdin=stdin, url=sink.url), 65, sentence)
                 self.assertEqual(sink.messages(), [])
 
     def test_large(self):
@@ -447,7 +462,8 @@ class Input(SendmailCase):
             done = subprocess.run([LETTERWING, 'sendmail', '-i', 'x@example.org'],
                                   input=HEADER + b'\r\n' + b'x\r\n' * 1_000_000,
                                   capture_output=True, env=environ, timeout=PATIENCE)
-            self.assert_fails(Ran(done), 74, '/nonexistent')
+            self.assert_says(Ran(done), 74,
+                             'the message cannot be kept in /nonexistent: No such file or directory')
             self.assertEqual(sink.messages(), [])
 
     def test_input_that_cannot_be_read(self):
@@ -456,7 +472,7 @@ class Input(SendmailCase):
             done = subprocess.run([LETTERWING, 'sendmail', 'x@example.org'], stdin=folder,
                                   capture_output=True, env=self.environment(sink.url), timeout=PATIENCE)
             os.close(folder)
-            self.assert_fails(Ran(done), 74, 'standard input', 'nothing was sent')
+            self.assert_says(Ran(done), 74, 'standard input cannot be read: Is a directory; nothing was sent')
             self.assertEqual(sink.messages(), [])
 
     def test_killed_while_reading(self):
@@ -483,15 +499,17 @@ class Outcome(SendmailCase):
 
     def test_exit_codes(self):
         ok = b'250 ok\r\n'
-        for name, reply, code in (('refused', b'550 5.1.1 because\r\n', 67),
-                                  ('later', b'450 4.2.0 because\r\n', 75)):
-            with self.subTest(name):
-                self.assert_fails(self.run_against(self.serve(ok, reply, ok), 'x@example.org'),
-                                  code, 'because')
+        for reply, code, sentence in (
+                (b'550 5.1.1 because\r\n', 67, 'rejected by 127.0.0.1 at RCPT: 550 5.1.1 because'),
+                (b'450 4.2.0 because\r\n', 75, 'deferred by 127.0.0.1 at RCPT: 450 4.2.0 because: try again later')):
+            with self.subTest(sentence):
+                self.assert_says(self.run_against(self.serve(ok, reply, ok), 'x@example.org'), code,
+                                 'x@example.org was ' + sentence)
         with Sink('--reject', 'x@example.org') as sink:
-            self.assert_fails(self.sendmail('x@example.org', url=sink.url), 67, 'x@example.org')
-            self.assert_fails(self.sendmail('x@example.org', 'y@example.org', url=sink.url), 69,
-                              'x@example.org')
+            sentence = 'x@example.org was rejected by 127.0.0.1 at RCPT: 550 5.1.1 no such user here'
+            self.assert_says(self.sendmail('x@example.org', url=sink.url), 67, sentence)
+            self.assert_says(self.sendmail('x@example.org', 'y@example.org', url=sink.url), 69,
+                             '1 of 2 recipients failed; ' + sentence)
             self.assertEqual(len(sink.messages()), 1)
 
     def test_exit_later(self):
@@ -505,17 +523,19 @@ class Outcome(SendmailCase):
         with socket.socket() as s:
             s.bind(('127.0.0.1', 0))  # bound, not listening: refused
             url = f'smtp://127.0.0.1:{s.getsockname()[1]}'
-            self.assert_fails(self.sendmail('x@example.org', url=url), 69, '127.0.0.1')
+            self.assert_says(self.sendmail('x@example.org', url=url), 69, 'no connection to 127.0.0.1 port '
+                             f'{s.getsockname()[1]}: 127.0.0.1: connection refused, nothing listens there')
 
     def test_no_server_named(self):
-        self.assert_fails(self.sendmail('x@example.org'), 78, 'LETTERWING_URL', 'sendmail.conf')
-        self.assert_fails(self.sendmail('x@example.org', url='mail.example.com'), 78,
-                          'smtp://mail.example.com')
+        self.assert_says(self.sendmail('x@example.org'), 78, 'sendmail: no server: set LETTERWING_URL, or write '
+                         '"server smtps://user@smtp.example.com" into ~/.config/letterwing/sendmail.conf or '
+                         '/etc/letterwing/sendmail.conf')
+        self.assert_says(self.sendmail('x@example.org', url='mail.example.com'), 78, 'sendmail: the server '
+                         '"mail.example.com" is no URL: write smtp://mail.example.com')
 
     def test_no_password(self):
-        self.assert_fails(self.sendmail('x@example.org', url='smtp://ann@127.0.0.1:1',
-                                        start_new_session=True), 78,
-                          'no password for the URL\'s user: add password-from')
+        self.assert_says(self.sendmail('x@example.org', url='smtp://ann@127.0.0.1:1', start_new_session=True), 78,
+                         'no password for ann@127.0.0.1:1: add password-from to sendmail.conf')
 
 
 class Configuration(SendmailCase):
@@ -539,50 +559,52 @@ class Configuration(SendmailCase):
             self.assertIn(b'To: postmaster@x.example, y@example.org\r\n', octets)
 
     def test_wrong_ones(self):
-        for text, words in (
-                ('serverr smtp://x\n', (':1:', 'did you mean "server"')),
-                ('\nfrob 1\n', (':2:', 'frob')),
-                ('server\n', (':1:', 'needs a value')),
-                ('server smtp://a\nserver smtp://b\n', (':2:', 'twice')),
-                ('from a\x01b\n', ('control character',)),
-                (b'from a\0b\n', ('NUL',)),
-                (b'# ' + b'x' * 70000, ('64 KiB',)),
-                ('timeout soon\n', ('timeout', 'soon')),
-                ('local-to root\n', ('local-to', '@')),
-                ('from-domain a@b\n', ('from-domain', '@')),
-                ('exit-later 0\n', ('exit-later',)), ('exit-later 256\n', ('exit-later',)),
-                ('exit-later x\n', ('exit-later',)),
-                ('server smtp://127.0.0.1:1\nuser ann\n', ('no password', 'password-from'))):
+        later = ': exit-later "{}" is not a number from 1 to 255'
+        for text, sentence in (
+                ('serverr smtp://x\n', ':1: there is no key "serverr": did you mean "server"?'),
+                ('\nfrobnicate 1\n', ':2: there is no key "frobnicate": see letterwing-sendmail(8)'),
+                ('server\n', ':1: server needs a value'),
+                ('server smtp://a\nserver smtp://b\n', ':2: server is set twice'),
+                ('from a\x01b\n', ':1: the value of from holds a control character'),
+                (b'from a\0b\n', ' is no configuration: there is a NUL octet in it'),
+                (b'# ' + b'x' * 65534, ' is no configuration: it has 64 KiB or more'),
+                ('timeout soon\n', ': timeout "soon" is not a number of seconds above 0'),
+                ('local-to root\n', ': local-to "root" is no address: it has no @'),
+                ('from-domain a@b\n', ': from-domain "a@b" is no domain: it has an @'),
+                ('exit-later 0\n', later.format('0')), ('exit-later 256\n', later.format('256')),
+                ('exit-later x\n', later.format('x'))):
             with self.subTest(text[:40]):
                 self.write_conf(text)
-                self.assert_fails(self.sendmail('x@example.org'), 78, *words)
+                self.assert_says(self.sendmail('x@example.org'), 78, self.conf + sentence)
+        self.write_conf('server smtp://127.0.0.1:1\nuser ann\n')
+        self.assert_says(self.sendmail('x@example.org'), 78, 'no password for ann: add password-from to sendmail.conf')
 
     def test_permissions(self):
         public = self.file('password', 'secret\n')
         os.chmod(public, 0o644)
         secret_url = 'server smtp://ann:hush-hush@127.0.0.1:1\n'
-        for name, text, mode, words in (
-                ('group may write', 'from a@b.example\n', 0o620, ('changed by others', 'chmod')),
-                ('others may write', 'from a@b.example\n', 0o602, ('changed by others',)),
-                ('group may read a password', secret_url, 0o640, ('password', 'chmod go-r')),
-                ('others may read a password', secret_url, 0o604, ('password', 'chmod go-r')),
+        changed = '{0} can be changed by others: it is not used; chmod go-w {0}'
+        secret = '{0} holds a password and can be read by others: chmod go-r {0}'
+        for name, text, mode, sentence, path in (
+                ('group may write', 'from a@b.example\n', 0o620, changed, self.conf),
+                ('others may write', 'from a@b.example\n', 0o602, changed, self.conf),
+                ('group may read a password', secret_url, 0o640, secret, self.conf),
+                ('others may read a password', secret_url, 0o604, secret, self.conf),
                 ('a password file for all', f'server smtp://ann@127.0.0.1:1\n'
-                 f'password-from file:{public}\n', 0o600, (public, 'chmod go-r'))):
+                 f'password-from file:{public}\n', 0o600, secret, public)):
             with self.subTest(name):
                 self.write_conf(text, mode)
-                ran = self.sendmail('x@example.org')
-                self.assert_fails(ran, 78, *words)
-                self.assertNotIn('hush-hush', ran.err)
+                self.assert_says(self.sendmail('x@example.org'), 78, sentence.format(path))
         self.write_conf('from-domain here.example\n', 0o644)  # without a password: fine
         self.assertEqual(self.recipients('root'), ['root@here.example'])
 
     def test_kinds_of_file(self):
         os.unlink(self.conf)
         os.mkfifo(self.conf)
-        self.assert_fails(self.sendmail('x@example.org'), 78, 'regular file')
+        self.assert_says(self.sendmail('x@example.org'), 78, f'{self.conf} is no configuration: it is no regular file')
         os.unlink(self.conf)
         os.mkdir(self.conf)
-        self.assert_fails(self.sendmail('x@example.org'), 78, 'regular file')
+        self.assert_says(self.sendmail('x@example.org'), 78, f'{self.conf} is no configuration: it is no regular file')
 
     def test_xdg_config_home(self):
         other = os.path.join(self.folder(), 'letterwing')
@@ -617,8 +639,11 @@ class Configuration(SendmailCase):
             self.assertEqual((ran.code, ran.err), (0, ''), ran)
             self.assertEqual(sink.one()[0]['recipients'][0]['address'], 'sys@x.example')
         secret = 'smtp://ann:hush-hush@127.0.0.1:1'
-        self.assert_fails(self.in_private_etc(0o644)(secret), 78, 'password', 'chmod o-r')
-        self.assert_fails(self.in_private_etc(0o664)(secret), 78, 'changed by others')
+        path = '/etc/letterwing/sendmail.conf'
+        self.assert_says(self.in_private_etc(0o644)(secret), 78,
+                         f'{path} holds a password and can be read by others: chmod o-r {path}')
+        self.assert_says(self.in_private_etc(0o664)(secret), 78,
+                         f'{path} can be changed by others: it is not used; chmod go-w {path}')
         self.assertNotEqual(self.in_private_etc(0o640)(secret).code, 78)
 
 
