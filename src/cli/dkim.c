@@ -134,7 +134,7 @@ sign(const sign_args *a, lw_dkim_signer *signer, const char *path)
         fwrite(message.ptr, 1, message.len, stdout);
         rc = EX_OK;
     } else {
-        rc = cli_error(lw_exit_code(&e), "dkim sign: %s", e.text);
+        rc = cli_error(lw_exit_code(&e), "dkim sign: %s", cli_dkim_why(sign_page.name, &e));
     }
     free(text);
     return rc;

@@ -18,6 +18,9 @@ void cli_key_name_deinit(cli_key_name *k);
 /** cli_key_open - the key in a file; advice on it goes to standard error.  CLI_GO_ON or EX_CONFIG */
 int cli_key_open(const char *command, const char *path, lw_dkim_key **key);
 
+/** cli_dkim_why - the sentence of e, without the "dkim: " that the name of a dkim action has too */
+const char *cli_dkim_why(const char *command, const lw_error *e);
+
 /** A signer and the keys it borrows. */
 typedef struct cli_signer {
     lw_dkim_signer *signer;

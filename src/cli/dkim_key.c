@@ -46,13 +46,22 @@ cli_key_name_deinit(cli_key_name *k)
     *k = (cli_key_name){ NULL, NULL, NULL };
 }
 
+const char *
+cli_dkim_why(const char *command, const lw_error *e)
+{
+    bool is_said = strncmp(command, "dkim ", 5) == 0 && strncmp(e->text, "dkim: ", 6) == 0;
+
+    return e->text + (is_said ? 6 : 0);
+}
+
 int
 cli_key_open(const char *command, const char *path, lw_dkim_key **key)
 {
     lw_error e;
 
     if (lw_dkim_key_file(NULL, path, key, &e) != LW_OK)
-        return cli_error(e.code == LW_ENOMEM ? EX_OSERR : EX_CONFIG, "%s: %s", command, e.text);
+        return cli_error(e.code == LW_ENOMEM ? EX_OSERR : EX_CONFIG, "%s: %s", command,
+                         cli_dkim_why(command, &e));
     if (lw_dkim_key_advice(*key)[0] != '\0')
         cli_error(EX_OK, "%s: %s: %s", command, path, lw_dkim_key_advice(*key));
     return CLI_GO_ON;
@@ -73,7 +82,8 @@ add(cli_signer *s, const char *command, const char *spec, const lw_dkim_opts *ba
         o.selector = name.selector;
         o.key = s->keys[s->n++];
         if (lw_dkim_signer_add(s->signer, &o, &e) != LW_OK)
-            rc = cli_error(e.code == LW_ENOMEM ? EX_OSERR : EX_USAGE, "%s: %s", command, e.text);
+            rc = cli_error(e.code == LW_ENOMEM ? EX_OSERR : EX_USAGE, "%s: %s", command,
+                           cli_dkim_why(command, &e));
     }
     cli_key_name_deinit(&name);
     return rc;
@@ -230,8 +240,11 @@ write_key(const char *path, const char *pem)
     char text[128];
     bool ok;
 
+    if (fd < 0 && os_err == EEXIST)
+        return cli_error(EX_CANTCREAT, "dkim keygen: %s exists, and a key is never overwritten: "
+                                       "name a new file", path);
     if (fd < 0)
-        return cli_error(EX_CANTCREAT, "dkim keygen: %s: %s", path,
+        return cli_error(EX_CANTCREAT, "dkim keygen: %s cannot be made: %s", path,
                          strerror_r(os_err, text, sizeof text));
     ok = write(fd, pem, n) == (ssize_t) n && fsync(fd) == 0;
     os_err = errno;
@@ -239,7 +252,8 @@ write_key(const char *path, const char *pem)
     if (ok)
         return CLI_GO_ON;
     unlink(path);
-    return cli_error(EX_IOERR, "dkim keygen: %s: %s", path, strerror_r(os_err, text, sizeof text));
+    return cli_error(EX_IOERR, "dkim keygen: %s cannot be written: %s", path,
+                     strerror_r(os_err, text, sizeof text));
 }
 
 static int
@@ -274,7 +288,8 @@ generate(const keygen_args *a, const char *path)
         return cli_error(EX_USAGE, "dkim keygen: --type \"%s\" is neither rsa nor ed25519", a->type);
     if (lw_dkim_key_generate(NULL, is_ed ? LW_DKIM_ED25519 : LW_DKIM_RSA,
                              a->bits > 1 << 20 ? 1 << 20 : (unsigned) a->bits, &key, &e) != LW_OK)
-        return cli_error(e.code == LW_EUSAGE ? EX_USAGE : EX_OSERR, "dkim keygen: %s", e.text);
+        return cli_error(e.code == LW_EUSAGE ? EX_USAGE : EX_OSERR, "dkim keygen: %s",
+                         cli_dkim_why(keygen_page.name, &e));
     if (lw_dkim_key_advice(key)[0] != '\0')
         cli_error(EX_OK, "dkim keygen: %s", lw_dkim_key_advice(key));
     rc = give_key(key, path);

@@ -261,7 +261,7 @@ verify(const args *a, const records *r, const char *path)
     if ((v = lw_dkim_verifier_new(NULL)) == NULL)
         rc = cli_error(EX_OSERR, "out of memory");
     else if (lw_dkim_verifier_feed(v, message, &e) != LW_OK || lw_dkim_verifier_end(v, &e) != LW_OK)
-        rc = cli_error(lw_exit_code(&e), "dkim verify: %s", e.text);
+        rc = cli_error(lw_exit_code(&e), "dkim verify: %s", cli_dkim_why(page.name, &e));
     else
         rc = report(v, r, a);
     lw_dkim_verifier_free(v);

@@ -324,22 +324,27 @@ read_key(const char *path, char *pem, size_t cap, size_t *n, lw_error *err)
     if (fd >= 0)
         close(fd);
     if (os_err != 0)
-        return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "%s",
+        return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "cannot be read: %s",
                        strerror_r(os_err, text, sizeof text));
     if (*n == cap)
-        return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE, "too large for a key");
+        return lw_fail(err, LW_ECONFIG, LW_STAGE_COMPOSE,
+                       "%zu KiB and more is too large for a key or a certificate",
+                       cap >> 10);
     return LW_OK;
 }
 
-/* the sentence of e, with the path behind its first word */
+/* the sentence of e, with the path behind its first word; other: a file that may be the
+ * reason as well, NULL = none */
 static lw_code
-name_file(const char *word, const char *path, const lw_error *e, lw_error *err)
+name_file(const char *word, const char *path, const char *other, const lw_error *e,
+          lw_error *err)
 {
     const char *why = e->text;
 
     if (strncmp(why, word, strlen(word)) == 0 && strncmp(why + strlen(word), ": ", 2) == 0)
         why += strlen(word) + 2;
-    return lw_fail(err, e->code, LW_STAGE_COMPOSE, "%s: %s: %s", word, path, why);
+    return lw_fail(err, e->code, LW_STAGE_COMPOSE, "%s: %s%s%s: %s", word, path,
+                   other == NULL ? "" : " and ", other == NULL ? "" : other, why);
 }
 
 lw_code
@@ -357,7 +362,7 @@ lw_dkim_key_file(const lw_alloc *alloc, const char *path, lw_dkim_key **out, lw_
     if ((rc = read_key(path, pem, sizeof pem, &n, &e)) == LW_OK)
         rc = lw_dkim_key_parse(alloc, (lw_span){ pem, n }, out, &e);
     lw_wipe(pem, sizeof pem);
-    return rc == LW_OK ? LW_OK : name_file("dkim", path, &e, err);
+    return rc == LW_OK ? LW_OK : name_file("dkim", path, NULL, &e, err);
 }
 
 /* Certificates come by the hundred; the buffer is malloc's and wiped, a key may be in it. */
@@ -375,7 +380,7 @@ read_certs(const char *path, lw_span *pem, lw_error *err)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "out of memory");
     *pem = (lw_span){ p, 0 };
     rc = read_key(path, p, CERT_FILE_MAX, &pem->len, &e);
-    return rc == LW_OK ? LW_OK : name_file("smime", path, &e, err);
+    return rc == LW_OK ? LW_OK : name_file("smime", path, NULL, &e, err);
 }
 
 static void
@@ -396,7 +401,7 @@ lw_secure_smime_sign_file(lw_secure *s, const char *cert, const char *key, lw_er
     if ((rc = read_certs(cert, &certs, err)) == LW_OK &&
         (key == NULL || (rc = read_certs(key, &pem, err)) == LW_OK) &&
         (rc = lw_secure_smime_sign(s, certs, pem, &e)) != LW_OK)
-        rc = name_file("smime", cert, &e, err);
+        rc = name_file("smime", cert, key, &e, err);
     drop_certs(certs);
     drop_certs(pem);
     return rc;
@@ -411,7 +416,7 @@ lw_secure_smime_cert_file(lw_secure *s, const char *path, lw_error *err)
 
     if ((rc = read_certs(path, &certs, err)) == LW_OK &&
         (rc = lw_secure_smime_cert(s, certs, &e)) != LW_OK)
-        rc = name_file("smime", path, &e, err);
+        rc = name_file("smime", path, NULL, &e, err);
     drop_certs(certs);
     return rc;
 }

@@ -153,7 +153,7 @@ lw_dkim_key_parse(const lw_alloc *alloc, lw_span pem, lw_dkim_key **out, lw_erro
     if ((rc = lw_dkim_openssl_load(err)) < 0)
         return rc;
     if (pem.len > 1 << 20)
-        return lw_dkim_fail(err, LW_ECONFIG, "more than 1 MiB is no key");
+        return lw_dkim_fail(err, LW_ECONFIG, "more than 1 MiB is no key in PEM");
     if (pem.len == 0 || memmem(pem.ptr, pem.len, "-----BEGIN ", 11) == NULL)
         return lw_dkim_fail(err, LW_ECONFIG,
                             "there is no PEM key (-----BEGIN PRIVATE KEY-----)");
@@ -188,8 +188,8 @@ lw_dkim_key_generate(const lw_alloc *alloc, lw_dkim_algorithm algorithm, unsigne
                                  : bits != 0)
         return lw_dkim_fail(err, LW_EUSAGE,
                             algorithm == LW_DKIM_RSA
-                                ? "an RSA key has %d to %d bits"
-                                : "an Ed25519 key has a fixed size",
+                                ? "an RSA key has %d to %d bits: 2048 is a good size"
+                                : "an Ed25519 key has one size only: name none",
                             LW_DKIM_RSA_MIN, LW_DKIM_RSA_MAX);
     if ((rc = lw_dkim_openssl_load(err)) < 0)
         return rc;

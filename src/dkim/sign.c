@@ -128,9 +128,30 @@ check_identity(lw_span identity, lw_span domain, lw_error *err)
 }
 
 static lw_code
+check_headers(const lw_dkim_opts *o, lw_error *err)
+{
+    if (o->headers == NULL && o->n_headers > 0)
+        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
+    for (size_t i = 0; i < o->n_headers; i++) {
+        lw_span name = lw_span_str(o->headers[i]);
+
+        if (!lw_dkim_is_field_name(name) || name.len > 76)
+            return lw_dkim_fail(err, LW_EUSAGE,
+                                "\"%.100s\" cannot be signed: it is no header name "
+                                "of at most 76 characters",
+                                name.len == 0 ? "" : name.ptr);
+        if (lw_span_eq_nocase(name, LW_LIT("DKIM-Signature")))
+            return lw_dkim_fail(err, LW_EUSAGE,
+                                "DKIM-Signature cannot be signed: it is what is made");
+    }
+    return LW_OK;
+}
+
+static lw_code
 check_opts(const lw_dkim_opts *o, lw_error *err)
 {
     lw_span domain = lw_span_str(o->domain), selector = lw_span_str(o->selector);
+    lw_code rc;
 
     /* [RFC6376 3.5] "Internationalized domain names MUST be encoded as A-labels"; they stay valid
      * under RFC 8616 */
@@ -145,18 +166,16 @@ check_opts(const lw_dkim_opts *o, lw_error *err)
         return lw_dkim_fail(err, LW_EUSAGE,
                             "\"%.200s\" is no selector: letters, digits, -, _ and dots",
                             o->selector == NULL ? "" : o->selector);
-    if (o->key == NULL || !lw_dkim_key_can_sign(o->key))
-        return lw_dkim_fail(err, LW_EUSAGE,
-                            "the key of %.200s cannot sign: it is a public one",
+    if (o->key == NULL)
+        return lw_dkim_fail(err, LW_EUSAGE, "no key was given to sign for %.200s",
                             o->domain);
-    if (o->headers == NULL && o->n_headers > 0)
-        return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
-    for (size_t i = 0; i < o->n_headers; i++)
-        if (!lw_dkim_is_field_name(lw_span_str(o->headers[i])) ||
-            strlen(o->headers[i]) > 76 ||
-            lw_span_eq_nocase(lw_span_str(o->headers[i]), LW_LIT("DKIM-Signature")))
-            return lw_dkim_fail(err, LW_EUSAGE, "\"%.100s\" is no header field to sign",
-                                o->headers[i] == NULL ? "" : o->headers[i]);
+    if (!lw_dkim_key_can_sign(o->key))
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "the key of %.200s cannot sign: it is a public one, the "
+                            "private one is needed",
+                            o->domain);
+    if ((rc = check_headers(o, err)) < 0)
+        return rc;
     return o->identity == NULL ? LW_OK
                                : check_identity(lw_span_str(o->identity), domain, err);
 }
@@ -194,7 +213,8 @@ lw_dkim_signer_add(lw_dkim_signer *s, const lw_dkim_opts *given, lw_error *err)
     lw_code rc;
 
     if (s == NULL || lw_opts_copy(o, sizeof *o, given) < 0)
-        return lw_dkim_fail(err, LW_EUSAGE, "no signer, or options that lw_dkim_opts_init() did "
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "no signer, or options that lw_dkim_opts_init() did "
                             "not set");
     c = &s->configs[s->n];
     if (s->n == LW_DKIM_SIGNATURES_MAX)
@@ -221,9 +241,12 @@ lw_code
 lw_dkim_sign_begin(lw_dkim_signer *s, int64_t unix_s, lw_error *err)
 {
     if (s == NULL || s->n == 0)
-        return lw_dkim_fail(err, LW_EUSAGE, "the signer has no key yet");
+        return lw_dkim_fail(err, LW_EUSAGE, "the signer has no key yet: add one first");
     if (unix_s < 0 || unix_s > INT64_C(999999999999))
-        return lw_dkim_fail(err, LW_EUSAGE, "the time is out of range");
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "the time %lld is not within 0 to 999999999999 seconds "
+                            "since 1970",
+                            (long long)unix_s);
     lw_dkim_header_reset(&s->header);
     s->time_s = unix_s;
     s->is_begun = true;
@@ -278,7 +301,8 @@ lw_dkim_sign_feed(lw_dkim_signer *s, lw_span octets, lw_error *err)
     if (s == NULL || (octets.ptr == NULL && octets.len > 0))
         return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (!s->is_begun)
-        return lw_dkim_fail(err, LW_EUSAGE, "no message was begun");
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "no message was begun, or it has failed: begin one first");
     if ((rc = lw_dkim_header_feed(&s->header, &octets, err)) < 0 ||
         (rc = check_line_ends(s, octets, err)) < 0) {
         s->is_begun = false;
@@ -460,7 +484,9 @@ check_header(const lw_dkim_header *h, lw_error *err)
                 h->fields[i].whole.ptr);
     /* [RFC6376 5.4] "The From header field MUST be signed" */
     if (lw_dkim_header_count(h, LW_LIT("From")) == 0)
-        return lw_dkim_fail(err, LW_EMESSAGE, "the message has no From");
+        return lw_dkim_fail(err, LW_EMESSAGE,
+                            "the message has no From, which every signature must "
+                            "cover");
     return LW_OK;
 }
 
@@ -490,7 +516,8 @@ lw_dkim_sign_finish(lw_dkim_signer *s, lw_span *fields, lw_error *err)
         return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     *fields = LW_NO_SPAN;
     if (!s->is_begun)
-        return lw_dkim_fail(err, LW_EUSAGE, "no message was begun");
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "no message was begun, or it has failed: begin one first");
     s->is_begun = false;
     lw_buf_reset(&s->fields);
     if ((rc = finish_bodies(s, digests, err)) < 0 ||

@@ -149,7 +149,8 @@ lw_dkim_verifier_feed(lw_dkim_verifier *v, lw_span octets, lw_error *err)
         return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     was_complete = v->header.is_complete;
     if (v->has_ended || v->has_failed)
-        return lw_dkim_fail(err, LW_EUSAGE, "the message has ended already");
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "the message has ended already: begin the next by a reset");
     if ((rc = lw_dkim_header_feed(&v->header, &octets, err)) < 0)
         return failed(v, rc);
     if (v->header.is_complete && !was_complete && (rc = find_signatures(v, err)) < 0)
@@ -167,7 +168,8 @@ lw_dkim_verifier_end(lw_dkim_verifier *v, lw_error *err)
     if (v == NULL)
         return lw_dkim_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (v->has_ended || v->has_failed)
-        return lw_dkim_fail(err, LW_EUSAGE, "the message has ended already");
+        return lw_dkim_fail(err, LW_EUSAGE,
+                            "the message has ended already: begin the next by a reset");
     if (!v->header.is_complete && (rc = find_signatures(v, err)) < 0)
         return failed(v, rc);
     for (size_t i = 0; i < v->n_bodies; i++) {

@@ -125,7 +125,7 @@ lw_code
 lw_certs_parse(lw_certs *l, const lw_alloc *alloc, lw_span pem, lw_error *err)
 {
     size_t before = l->n, n_read = 0;
-    bool asked = false;
+    bool asked = false, is_at_end;
     X509 *x509;
     BIO *bio;
     lw_code rc;
@@ -137,14 +137,16 @@ lw_certs_parse(lw_certs *l, const lw_alloc *alloc, lw_span pem, lw_error *err)
         n_read++;
     }
     BIO_free(bio);
+    /* a file ends with "no start line"; what breaks off earlier is damaged */
+    is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     if (rc >= 0 && is_out_of_memory())
         rc = lw_secure_no_memory(err);
-    /* a file ends with "no start line"; what breaks off earlier is damaged */
-    else if (rc >= 0 && (n_read == 0 ||
-                         ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
-        rc = lw_secure_fail(err, LW_ECONFIG, n_read == 0
-            ? "smime: there is no PEM certificate (-----BEGIN CERTIFICATE-----)"
-            : "smime: a certificate is damaged");
+    else if (rc >= 0 && !is_at_end)
+        rc = lw_secure_fail(err, LW_ECONFIG, "smime: certificate %zu of the PEM text is "
+                            "damaged", n_read + 1);
+    else if (rc >= 0 && n_read == 0)
+        rc = lw_secure_fail(err, LW_ECONFIG, "smime: there is no PEM certificate "
+                            "(-----BEGIN CERTIFICATE-----)");
     if (rc < 0)
         lw_certs_truncate(l, before);
     return rc;

@@ -234,7 +234,8 @@ add_signer(const lw_secure *s, gpgme_ctx_t ctx, const lw_people *p, lw_error *er
     lw_code rc;
 
     if (who == NULL)
-        return lw_secure_fail(err, LW_EMESSAGE, "pgp: the message names no sender whose key could be used");
+        return lw_secure_fail(err, LW_EMESSAGE, "pgp: the message names no sender whose key "
+                              "could sign: name the key");
     if ((rc = want_key(ctx, who, true, &key, err)) < 0)
         return rc;
     gpgme_signers_clear(ctx);

@@ -159,7 +159,8 @@ lw_secure_smime_encrypt(lw_secure *s, lw_smime_cipher cipher, lw_error *err)
     if (s == NULL)
         return lw_secure_fail(err, LW_EUSAGE, "a pointer is NULL");
     if (cipher != LW_SMIME_AES_256_CBC && cipher != LW_SMIME_AES_256_GCM)
-        return lw_secure_fail(err, LW_EUSAGE, "smime: unknown cipher");
+        return lw_secure_fail(err, LW_EUSAGE, "smime: cipher %d is neither "
+                              "LW_SMIME_AES_256_CBC nor LW_SMIME_AES_256_GCM", (int)cipher);
     if ((rc = lw_secure_choose(s, LW_SECURE_SMIME, err)) < 0)
         return rc;
     s->cipher = cipher;

@@ -96,11 +96,14 @@ class Gpg:
         secret = ('--pinentry-mode', 'loopback', '--passphrase', password)
         done = self.run(*secret, '--quick-gen-key', f'{who} <{who}@{self.domain}>', 'ed25519', 'default', expires)
         assert done.returncode == 0, done.stderr
-        shown = self.run('--list-keys', '--with-colons', f'<{who}@{self.domain}>').stdout.decode()
-        fingerprint = [line.split(':')[9] for line in shown.splitlines() if line.startswith('fpr')][0]
+        fingerprint = self.fingerprint(who)
         done = self.run(*secret, '--quick-add-key', fingerprint, 'cv25519', 'encr', expires)
         assert done.returncode == 0, done.stderr
         return fingerprint
+
+    def fingerprint(self, who):
+        shown = self.run('--list-keys', '--with-colons', f'<{who}@{self.domain}>').stdout.decode()
+        return [line.split(':')[9] for line in shown.splitlines() if line.startswith('fpr')][0]
 
     def verify(self, message):
         """(what was signed, what gpg said), or (None, ...) if the signature is not good."""

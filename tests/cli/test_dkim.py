@@ -45,7 +45,8 @@ class Keygen(Case):
             self.assertTrue(ran.out.startswith(f'v=DKIM1; k={kind}; p='), ran)
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
             self.assertEqual(run('dkim', 'record', path).out, ran.out)
-            self.assert_fails(run('dkim', 'keygen', path), 73, f'{path}: File exists')
+            self.assert_says(run('dkim', 'keygen', path), 73, f'dkim keygen: {path} exists, and a key is never '
+                             'overwritten: name a new file')
 
     def test_keygen__openssl_reads_it(self):
         ran = run('dkim', 'keygen', '--bits', '3072', '-')
@@ -55,11 +56,14 @@ class Keygen(Case):
         self.assertIn(b'3072 bit', shown)
 
     def test_keygen__bad_use(self):
-        self.assert_fails(run('dkim', 'keygen'), 64, 'name one new file')
-        self.assert_fails(run('dkim', 'keygen', '--type', 'dsa', '-'), 64, 'neither rsa nor ed25519')
-        self.assert_fails(run('dkim', 'keygen', '--bits', '512', '-'), 64, 'an RSA key has 1024 to 8192 bits')
-        self.assert_fails(run('dkim', 'keygen', '--type', 'ed25519', '--bits', '512', '-'), 64, 'fixed size')
-        self.assert_fails(run('dkim', 'keygen', '/nowhere/key.pem'), 73, 'No such file')
+        for args, code, sentence in (
+                ((), 64, 'name one new file, or - for standard output'),
+                (('a', 'b'), 64, 'name one new file, or - for standard output'),
+                (('--type', 'dsa', '-'), 64, '--type "dsa" is neither rsa nor ed25519'),
+                (('--bits', '512', '-'), 64, 'an RSA key has 1024 to 8192 bits: 2048 is a good size'),
+                (('--type', 'ed25519', '--bits', '512', '-'), 64, 'an Ed25519 key has one size only: name none'),
+                (('/nowhere/key.pem',), 73, '/nowhere/key.pem cannot be made: No such file or directory')):
+            self.assert_says(run('dkim', 'keygen', *args), code, 'dkim keygen: ' + sentence)
 
     def test_keygen__short_key_is_advised_against(self):
         ran = run('dkim', 'keygen', '--bits', '1024', os.path.join(self.folder(), 'key.pem'))
@@ -86,14 +90,17 @@ class Record(Case):
         self.assertTrue(all(0 < len(s) <= 255 for s in strings))
 
     def test_record__bad_use(self):
-        self.assert_fails(run('dkim', 'record'), 64, 'name one key file')
-        self.assert_fails(run('dkim', 'record', '/nowhere'), 78, '/nowhere: No such file')
-        text = self.file('x', 'hello')
-        self.assert_fails(run('dkim', 'record', text), 78, f'{text}: there is no PEM key')
-        self.assert_fails(run('dkim', 'record', '--zone', text), 64, 'is not DOMAIN:SELECTOR:KEYFILE')
-        self.assert_fails(run('dkim', 'record', '--zone', '--json', text), 64, 'choose one')
-        self.assert_fails(run('dkim', 'record', self.folder()), 78, 'Is a directory')
-        self.assert_fails(run('dkim', 'record', self.file('big', b'x' * 65536)), 78, 'too large for a key')
+        text, folder, big = self.file('x', 'hello'), self.folder(), self.file('big', b'x' * 65536)
+        for args, code, sentence in (
+                ((), 64, 'name one key file'),
+                (('/nowhere',), 78, '/nowhere: cannot be read: No such file or directory'),
+                ((text,), 78, f'{text}: there is no PEM key (-----BEGIN PRIVATE KEY-----)'),
+                (('--zone', text), 64, f'"{text}" is not DOMAIN:SELECTOR:KEYFILE, as in '
+                 'example.com:mail2026:mail2026.pem'),
+                (('--zone', '--json', text), 64, '--zone and --json: choose one'),
+                ((folder,), 78, f'{folder}: cannot be read: Is a directory'),
+                ((big,), 78, f'{big}: 64 KiB and more is too large for a key or a certificate')):
+            self.assert_says(run('dkim', 'record', *args), code, 'dkim record: ' + sentence)
 
 
 class SignVerify(Case):
@@ -123,18 +130,27 @@ class SignVerify(Case):
         self.assertNotIn(' l=', field)
 
     def test_sign__bad_use(self):
-        self.assert_fails(run('dkim', 'sign', '-'), 64, 'add --dkim DOMAIN:SELECTOR:KEYFILE')
-        self.assert_fails(run('dkim', 'sign', '--dkim', self.key, '-'), 64, 'is not DOMAIN:SELECTOR:KEYFILE')
-        self.assert_fails(run('dkim', 'sign', '--dkim', f'localhost:s:{self.key}', '-'), 64, 'is no domain')
-        self.assert_fails(run('dkim', 'sign', '--dkim', f'e.com:s s:{self.key}', '-'), 64, 'is no selector')
-        self.assert_fails(run('dkim', 'sign', '--dkim', 'e.com:s:/nowhere', '-'), 78, 'No such file')
-        self.assert_fails(run('dkim', 'sign', '--dkim', self.spec, '--canon', 'relaxed', '-'), 64, 'relaxed/simple')
-        self.assert_fails(run('dkim', 'sign', '--dkim', self.spec, '--identity', '@b.org', '-'), 64, 'is not in the')
-        self.assert_fails(run('dkim', 'sign', '--dkim', self.spec), 64, 'name one message')
-        self.assert_fails(run('dkim', 'sign', '--dkim', self.spec, '-', stdin='To: b@c.de\n\nx\n'), 65,
-                          'the message has no From')
-        self.assert_fails(run('dkim', 'sign', *['--dkim', self.spec] * 17, '-'), 64, 'at most 16 signatures')
-        self.assert_fails(run('dkim', 'sign', '--dkim', self.spec, '/nowhere'), 65, 'cannot be read')
+        for args, code, sentence in (
+                (('-',), 64, 'no key: add --dkim DOMAIN:SELECTOR:KEYFILE'),
+                (('--dkim', self.key, '-'), 64, f'"{self.key}" is not DOMAIN:SELECTOR:KEYFILE, as in '
+                 'example.com:mail2026:mail2026.pem'),
+                (('--dkim', f'localhost:s:{self.key}', '-'), 64, '"localhost" is no domain such as example.com'),
+                (('--dkim', f'e.com:s s:{self.key}', '-'), 64,
+                 '"s s" is no selector: letters, digits, -, _ and dots'),
+                (('--dkim', 'e.com:s:/nowhere', '-'), 78, '/nowhere: cannot be read: No such file or directory'),
+                (('--dkim', self.spec, '--canon', 'relaxed', '-'), 64, '--canon "relaxed" is not '
+                 'relaxed/relaxed, relaxed/simple, simple/relaxed or simple/simple'),
+                (('--dkim', self.spec, '--identity', '@b.org', '-'), 64,
+                 'identity "@b.org" is not in the domain "example.com"'),
+                (('--dkim', self.spec, '--sign-header', 'X Y', '-'), 64,
+                 '"X Y" cannot be signed: it is no header name of at most 76 characters'),
+                (('--dkim', self.spec, '--expires', 'soon', '-'), 64,
+                 '--expires "soon" is not a whole number above 0'),
+                (('--dkim', self.spec), 64, 'name one message, or - for standard input'),
+                (('--dkim', self.spec, '-'), 65, 'the message has no From, which every signature must cover'),
+                (('--dkim', self.spec) * 17 + ('-',), 64, 'at most 16 signatures for a message'),
+                (('--dkim', self.spec, '/nowhere'), 65, '/nowhere cannot be read: No such file or directory')):
+            self.assert_says(run('dkim', 'sign', *args, stdin='To: b@c.de\n\nx\n'), code, 'dkim sign: ' + sentence)
 
     def test_verify__rfc_8463(self):
         for way in (('--record', ED_RECORD), ('--key', self.key),
@@ -181,9 +197,12 @@ class SignVerify(Case):
         self.assertNotIn('\x1b', ran.out)
 
     def test_verify__bad_use(self):
-        self.assert_fails(run('dkim', 'verify'), 64, 'name one message')
-        self.assert_fails(run('dkim', 'verify', '--key', '/nowhere', '-', stdin=MAIL), 78, 'No such file')
-        self.assert_fails(run('dkim', 'verify', '/nowhere'), 65, 'cannot be read')
+        for args, code, sentence in (
+                ((), 64, 'name one message, or - for standard input'),
+                (('--key', '/nowhere', '-'), 78, '/nowhere: cannot be read: No such file or directory'),
+                (('/nowhere',), 65, '/nowhere cannot be read: No such file or directory'),
+                (('--jsn', '-'), 64, 'unknown option --jsn: did you mean --json?')):
+            self.assert_says(run('dkim', 'verify', *args, stdin=MAIL), code, 'dkim verify: ' + sentence)
 
     def test_actions__help_and_mistakes(self):
         self.assertIn('keygen', run('dkim', '--help').out)
@@ -193,9 +212,11 @@ class SignVerify(Case):
             self.assertEqual(ran.code, 0)
             self.assertIn(f'Usage: letterwing dkim {action} ', ran.out)
             self.assertTrue(all(len(line) <= 80 for line in ran.out.splitlines()), ran)
-        self.assert_fails(run('dkim'), 64, 'say keygen, record, sign or verify')
-        self.assert_fails(run('dkim', 'vrify'), 64, 'did you mean "verify"?')
-        self.assert_fails(run('dkim', 'xyzzyx'), 64, 'keygen, record, sign or verify')
+        for args, sentence in (
+                ((), 'say keygen, record, sign or verify: see letterwing dkim --help'),
+                (('vrify',), 'there is no action "vrify": did you mean "verify"?'),
+                (('xyzzyx',), 'there is no action "xyzzyx": keygen, record, sign or verify')):
+            self.assert_says(run('dkim', *args), 64, 'dkim: ' + sentence)
 
 
 class Send(Case):
@@ -235,12 +256,15 @@ class Send(Case):
 
     def test_send__bad_keys_are_told_before_anything_is_connected(self):
         to = ('send', '--via', 'smtp://127.0.0.1:1', '-f', 'a@example.com', '-t', 'b@c.de', '--text', 'x')
-        self.assert_fails(run(*to, '--dkim', 'x'), 64, 'send: "x" is not DOMAIN:SELECTOR:KEYFILE')
-        self.assert_fails(run(*to, '--dkim', 'e.com:s:/nowhere'), 78, '/nowhere: No such file')
+        self.assert_says(run(*to, '--dkim', 'x'), 64, 'send: "x" is not DOMAIN:SELECTOR:KEYFILE, as in '
+                         'example.com:mail2026:mail2026.pem')
+        self.assert_says(run(*to, '--dkim', 'e.com:s:/nowhere'), 78,
+                         'send: dkim: /nowhere: cannot be read: No such file or directory')
         public = self.file('public.pem', '-----BEGIN PUBLIC KEY-----\n'
                            'MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n'
                            '-----END PUBLIC KEY-----\n')
-        self.assert_fails(run(*to, '--dkim', f'e.com:s:{public}'), 64, 'it is a public one')
+        self.assert_says(run(*to, '--dkim', f'e.com:s:{public}'), 64, 'send: dkim: the key of e.com cannot sign: '
+                         'it is a public one, the private one is needed')
 
 
 if __name__ == '__main__':

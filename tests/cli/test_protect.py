@@ -20,6 +20,10 @@ def content(part):
     return part.get_content().replace('\r\n', '\n')
 
 
+HIDDEN = ('cat@example.com is a hidden recipient (in neither To nor Cc), and an encrypted message names everybody '
+          'who can read it: send that copy as a message of its own')
+CHANGED = ', which could be changed on the way: encode it as quoted-printable or base64'
+NO_FILE = '/nowhere: cannot be read: No such file or directory'
 TO_BOB = ('-f', 'Ann <ann@example.com>', '-t', 'bob@example.com', '-s', 'Grüße')
 
 
@@ -51,10 +55,10 @@ class Protected(Case):
         people.parse(message)
         return message
 
-    def assert_refused(self, code, words, *args, env=None, who=TO_BOB, text=('--text', TEXT)):
-        """Nothing is sent, and one sentence says why."""
+    def assert_refused(self, code, sentence, *args, env=None, who=TO_BOB, text=('--text', TEXT)):
+        """Nothing is sent, and this sentence says why."""
         with Sink() as sink:
-            self.assert_fails(run('send', '--via', sink.url, *who, *text, *args, env=env), code, words)
+            self.assert_says(run('send', '--via', sink.url, *who, *text, *args, env=env), code, sentence)
             self.assertEqual(sink.messages(), [])
 
     def assert_text(self, entity, text):
@@ -158,8 +162,8 @@ class Smime(Protected):
         self.send('--text', TEXT, '-a', self.file('big', os.urandom(600000)), '--smime-encrypt', '--smime-cert',
                   self.bob, env={'TMPDIR': folder})
         self.assertEqual(os.listdir(folder), [])
-        self.assert_refused(74, 'a temporary file in /nowhere cannot be made: No such file', '--smime-encrypt',
-                            '-a', self.file('big', os.urandom(600000)), '--smime-cert', self.bob,
+        self.assert_refused(74, 'a temporary file in /nowhere cannot be made: No such file or directory',
+                            '--smime-encrypt', '-a', self.file('big', os.urandom(600000)), '--smime-cert', self.bob,
                             env={'TMPDIR': '/nowhere'})
 
     def test_refused__binary_part(self):
@@ -170,52 +174,63 @@ class Smime(Protected):
 
     def test_refused__recipients(self):
         encrypt = ('--smime-encrypt', '--smime-cert', self.bob)
-        self.assert_refused(78, 'there is no certificate for cat@example.com: nobody else may read it, so nothing '
-                            'was sent', '--cc', 'cat@example.com', *encrypt)
-        self.assert_refused(65, 'cat@example.com is a hidden recipient', '--bcc', 'cat@example.com',
-                            '--smime-cert', self.cat, *encrypt)
-        self.assert_refused(78, 'there is no certificate for bob@example.com', '--smime-encrypt')
+        for who, args in (('cat', ('--cc', 'cat@example.com', *encrypt)), ('bob', ('--smime-encrypt',))):
+            self.assert_refused(78, f'smime: there is no certificate for {who}@example.com: nobody else may read it, '
+                                'so nothing was sent', *args)
+        self.assert_refused(65, HIDDEN, '--bcc', 'cat@example.com', '--smime-cert', self.cat, *encrypt)
 
     def test_refused__certificates(self):
         old, _ = self.ca.issue('bob', 'old', end='20210101000000Z')
         web, _ = self.ca.issue('bob', 'web', purpose='serverAuth')
         signs, _ = self.ca.issue('bob', 'signs', usage='digitalSignature')
-        for cert, words in ((old, 'the certificate of bob@example.com expired on 2021-01-01'),
-                            (web, 'is not for mail'), (signs, 'is not for encrypting')):
-            self.assert_refused(78, words, '--smime-encrypt', '--smime-cert', cert)
-        self.assert_refused(78, 'expired on 2021-01-01', '--smime-sign', f'{old}:{old[:-3]}key',
+        of_bob = 'the certificate of bob@example.com '
+        no_mail = of_bob + 'is not for mail (its extended key usage is without emailProtection)'
+        for cert, sentence in ((old, of_bob + 'expired on 2021-01-01'), (web, no_mail),
+                               (signs, of_bob + 'is not for encrypting (by its key usage)')):
+            self.assert_refused(78, 'smime: ' + sentence, '--smime-encrypt', '--smime-cert', cert)
+        self.assert_refused(78, f'smime: {of_bob}expired on 2021-01-01', '--smime-sign', f'{old}:{old[:-3]}key',
                             who=('-f', 'bob@example.com', '-t', 'ann@example.com'))
-        self.assert_refused(78, f'smime: {web}: the certificate of bob@example.com is not for mail',
+        self.assert_refused(78, f'send: smime: {web} and {web[:-3]}key: {no_mail}',
                             '--smime-sign', f'{web}:{web[:-3]}key')
-        self.assert_refused(78, 'is not that of the sender, ann@example.com', '--smime-sign',
+        self.assert_refused(78, f'smime: {of_bob}is not that of the sender, ann@example.com', '--smime-sign',
                             f'{self.bob}:{self.bob[:-3]}key')
 
     def test_refused__files(self):
         cert, key = self.ann.split(':')
-        text = self.file('x', 'hello')
-        self.assert_refused(78, 'smime: /nowhere: No such file', '--smime-sign', '/nowhere')
-        self.assert_refused(78, 'smime: /nowhere: No such file', '--smime-sign', f'{cert}:/nowhere')
-        self.assert_refused(78, f'smime: {text}: there is no PEM certificate', '--smime-sign', text)
-        self.assert_refused(78, f'smime: {cert}: there is no private key of ann', '--smime-sign', cert)
-        self.assert_refused(78, 'does not belong to the certificate of ann', '--smime-sign', f'{cert}:{self.bob[:-3]}key')
-        self.assert_refused(78, f'smime: {key}: there is no PEM certificate', '--smime-encrypt', '--smime-cert', key)
-        self.assert_refused(78, 'too large for a key', '--smime-sign', self.file('big', b'x' * (1 << 20)))
+        text, big = self.file('x', 'hello'), self.file('big', b'x' * (1 << 20))
+        bob = self.bob[:-3] + 'key'
+        no_cert = 'there is no PEM certificate (-----BEGIN CERTIFICATE-----)'
+        no_key = 'there is no private key of ann@example.com (-----BEGIN PRIVATE KEY-----)'
+        for sentence, *args in (
+                (NO_FILE, '--smime-sign', '/nowhere'),
+                (NO_FILE, '--smime-sign', f'{cert}:/nowhere'),
+                (NO_FILE, '--smime-encrypt', '--smime-cert', '/nowhere'),
+                (f'{text}: {no_cert}', '--smime-sign', text),
+                (f'{key}: {no_cert}', '--smime-encrypt', '--smime-cert', key),
+                (f'{cert}: {no_key}', '--smime-sign', cert),
+                (f'{cert} and {text}: {no_key}', '--smime-sign', f'{cert}:{text}'),
+                (f'{cert} and {bob}: the private key does not belong to the certificate of ann@example.com',
+                 '--smime-sign', f'{cert}:{bob}'),
+                (f'{big}: 1024 KiB and more is too large for a key or a certificate', '--smime-sign', big)):
+            self.assert_refused(78, 'send: smime: ' + sentence, *args)
 
     def test_refused__eight_bit_that_cannot_be_encoded(self):
         mail = self.file('m.eml', 'From: ann@example.com\nTo: bob@example.com\n\nGrüße\n')
-        self.assert_refused(65, 'has octets that are not 7-bit', '--message', mail, '--smime-sign', self.ann,
-                            who=(), text=())
+        self.assert_refused(65, 'line 3 of what shall be signed has octets that are not 7-bit' + CHANGED,
+                            '--message', mail, '--smime-sign', self.ann, who=(), text=())
 
     def test_refused__use(self):
-        self.assert_refused(64, 'go with --smime-encrypt', '--smime-cert', self.bob)
-        self.assert_refused(64, 'neither aes-256-cbc nor aes-256-gcm', '--smime-encrypt', '--smime-cipher', 'rc2')
-        self.assert_refused(64, 'choose one', '--smime-sign', self.ann, '--pgp-sign')
+        self.assert_refused(64, 'send: --smime-cert and --smime-cipher go with --smime-encrypt', '--smime-cert', self.bob)
+        self.assert_refused(64, 'send: --smime-cipher "rc2" is neither aes-256-cbc nor aes-256-gcm', '--smime-encrypt',
+                            '--smime-cipher', 'rc2')
+        self.assert_refused(64, 'send: a message is either S/MIME or OpenPGP: choose one', '--smime-sign', self.ann,
+                            '--pgp-sign')
 
     def test_dry_run__same_checks(self):
         ran = run('send', '--dry-run', *TO_BOB, '--text', TEXT, '--smime-sign', self.ann)
         self.assert_text(self.ca.verify(ran.raw), TEXT)
-        self.assert_fails(run('send', '--dry-run', *TO_BOB, '--text', TEXT, '--smime-encrypt'), 78,
-                          'there is no certificate for bob@example.com')
+        self.assert_says(run('send', '--dry-run', *TO_BOB, '--text', TEXT, '--smime-encrypt'), 78, 'smime: there is no '
+                         'certificate for bob@example.com: nobody else may read it, so nothing was sent')
 
 
 class Pgp(Protected):
@@ -290,17 +305,24 @@ class Pgp(Protected):
     def test_refused__keys(self):
         for who, how in (('old', 'expired'), ('far', 'trust'), ('shut', 'password')):
             self.make_special(who, how)
-        no = self.assert_refused
-        no(78, 'gpg has no key of dan@example.com: nothing was sent', '--cc', 'dan@example.com', '--pgp-encrypt',
-           env=self.env)
-        no(78, 'gpg has no secret key of dan@example.com', '--pgp-sign', env=self.env,
-           who=('-f', 'dan@example.com', '-t', 'bob@example.com'))
-        no(78, 'the key of old@example.com is expired: nothing was sent', '--cc', 'old@example.com', '--pgp-encrypt',
-           env=self.env)
-        no(78, 'gpg does not trust the key', '--cc', 'far@example.com', '--pgp-encrypt', env=self.env)
-        no(78, 'gpg needs a password to sign, and none is asked for here', '--pgp-sign=shut@example.com',
-           env=self.env)
-        no(65, 'cat@example.com is a hidden recipient', '--bcc', 'cat@example.com', '--pgp-encrypt', env=self.env)
+        far = self.gpg.fingerprint('far')
+        for sentence, *args in (
+                ('gpg has no key of dan@example.com: nothing was sent', '--cc', 'dan@example.com', '--pgp-encrypt'),
+                ('gpg has no secret key of dan@example.com: nothing was sent', '--pgp-sign=dan@example.com'),
+                ('the key of old@example.com is expired: nothing was sent', '--cc', 'old@example.com', '--pgp-encrypt'),
+                (f'gpg does not trust the key {far} of a recipient: if it is his, say so with gpg --lsign-key; nothing '
+                 'was sent', '--cc', 'far@example.com', '--pgp-encrypt'),
+                ('gpg needs a password to sign, and none is asked for here: let gpg-agent know it, or use a key '
+                 'without one', '--pgp-sign=shut@example.com')):
+            self.assert_refused(78, 'pgp: ' + sentence, *args, env=self.env)
+        self.assert_refused(78, 'pgp: gpg has no secret key of dan@example.com: nothing was sent', '--pgp-sign',
+                            env=self.env, who=('-f', 'dan@example.com', '-t', 'bob@example.com'))
+        self.assert_refused(65, HIDDEN, '--bcc', 'cat@example.com', '--pgp-encrypt', env=self.env)
+
+    def test_refused__without_gpg(self):
+        """GPGME looks for gpg with $PATH."""
+        self.assert_refused(78, 'send: pgp: OpenPGP needs GPGME and gpg, and the program gpg is not installed',
+                            '--pgp-sign', env={**self.env, 'PATH': '/nowhere'})
 
     def make_special(self, who, how):
         if how == 'password':
@@ -323,11 +345,12 @@ class Pgp(Protected):
     def test_refused__what_a_signature_would_not_survive(self):
         mail = self.file('m.eml', 'From: ann@example.com\nTo: bob@example.com\n\nx \n')
         for more in ((), ('--pgp-encrypt',)):
-            self.assert_refused(65, 'line 3 of what shall be signed has a space at its end', '--message', mail,
+            self.assert_refused(65, 'line 3 of what shall be signed has a space at its end' + CHANGED, '--message', mail,
                                 '--pgp-sign', *more, env=self.env, who=(), text=())
 
     def test_large__source_that_fails_is_named(self):
-        self.assert_refused(65, '/nowhere/x: cannot be opened', '-a', '/nowhere/x', '--pgp-sign', env=self.env)
+        self.assert_refused(65, '/nowhere/x: cannot be opened: No such file or directory', '-a', '/nowhere/x',
+                            '--pgp-sign', env=self.env)
 
 
 del Protected  # the cases of the two kinds only

@@ -122,9 +122,9 @@ test_files__no_path_and_no_file(void **state)
 
     assert_int_equal(lw_secure_smime_sign_file(s, NULL, NULL, &err), LW_EUSAGE);
     assert_int_equal(lw_secure_smime_cert_file(s, "/nowhere", &err), LW_ECONFIG);
-    assert_string_equal(err.text, "smime: /nowhere: No such file or directory");
+    assert_string_equal(err.text, "smime: /nowhere: cannot be read: No such file or directory");
     assert_int_equal(lw_secure_smime_cert_file(s, "/tmp", &err), LW_ECONFIG);
-    assert_string_equal(err.text, "smime: /tmp: Is a directory");
+    assert_string_equal(err.text, "smime: /tmp: cannot be read: Is a directory");
     lw_secure_free(s);
 }
 

@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/dkim/test_key.c - keys: what is taken, refused, generated, written */
+/* tests/dkim/test_key.c - keys: what is taken, generated, written */
 #include "dkim/support.h"
-
-#include <openssl/err.h>
-
-static const char ec_key[] =
-    "-----BEGIN PRIVATE KEY-----\n"
-    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2j9a656mUKeEFd5M\n"
-    "9fJVMVtEeMDQ0VZ+KGsw6oVJg3+hRANCAAQqUQ0PS6Z+jWMnWaLoqiRppEy8N2zP\n"
-    "5LkU4KCUo6Mxt2OiV887rgDOG4yyciPCG5Ahzcsho0daoiOMkRqLl0QV\n"
-    "-----END PRIVATE KEY-----\n";
-static const char encrypted_key[] =
-    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-    "MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAiN7GR0TU5SDwICCAAw\n"
-    "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEJ2eKcqFQQatOCx9gEz0uIcEQOtf\n"
-    "YOuJEUZ6rLqie3f0BGKEF+IMCaCMI0scgG7OPRIxWxJJaTgLOJtg5zo0iEk8j9pV\n"
-    "x+VS0q1o3gb0MpARtSA=\n"
-    "-----END ENCRYPTED PRIVATE KEY-----\n";
 
 /* a key survives being written and parsed, and signs for its record */
 static void
@@ -105,43 +89,8 @@ test_parse__public_key_has_a_record_and_signs_nothing(void **state)
     o.selector = "s";
     o.key = key;
     assert_int_equal(lw_dkim_signer_add(s, &o, &e), LW_EUSAGE);
-    assert_string_equal(e.text, "dkim: the key of example.com cannot sign: it is a public one");
     lw_dkim_signer_free(s);
     lw_dkim_key_free(key);
-}
-
-static void
-test_parse__what_is_no_key_is_told(void **state)
-{
-    static const char rsa_512[] = "-----BEGIN PUBLIC KEY-----\n"
-        "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBANzV/hU7mCXx+WK8emKbJiU98bIEZ01q\n"
-        "BJgPokNkZDc53O8CVbahkPeqXBu69m4dFAyOvQUsC0ZXBWbCKzdNe4ECAwEAAQ==\n-----END PUBLIC KEY-----\n";
-    static const struct {
-        const char *name, *pem, *text;
-    } rows[] = {
-        { "empty", "", "dkim: there is no PEM key (-----BEGIN PRIVATE KEY-----)" },
-        { "text", "hello\n", "dkim: there is no PEM key (-----BEGIN PRIVATE KEY-----)" },
-        { "damaged", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-          "dkim: the PEM text holds no key, or a damaged one" },
-        { "cut off", "-----BEGIN PRIVATE KEY-----\nAAAA\n", "dkim: the PEM text holds no key, or a damaged one" },
-        { "EC", ec_key, "dkim: the key is an EC key, DKIM takes RSA and Ed25519" },
-        { "encrypted", encrypted_key,
-          "dkim: the key is encrypted: decrypt it with openssl pkey -in FILE -out PLAIN" },
-        { "512 bits", rsa_512, "dkim: the RSA key has 512 bits, use 2048 (1024 at least, 8192 at most)" },
-    };
-    lw_dkim_key *key;
-    lw_error e;
-
-    for (size_t i = 0; i < LW_COUNT(rows); i++) {
-        assert_int_equal(lw_dkim_key_parse(NULL, lw_span_str(rows[i].pem), &key, &e), LW_ECONFIG);
-        assert_null(key);
-        if (strcmp(e.text, rows[i].text) != 0)
-            fail_msg("%s: %s", rows[i].name, e.text);
-        assert_int_equal(ERR_peek_error(), 0);
-    }
-    static char big[(1 << 20) + 1];
-    assert_int_equal(lw_dkim_key_parse(NULL, (lw_span){ big, sizeof big }, &key, &e), LW_ECONFIG);
-    assert_string_equal(e.text, "dkim: more than 1 MiB is no key");
 }
 
 /* each beginning of a key is refused or is a key, and reads nothing behind its end */
@@ -164,7 +113,7 @@ test_parse__cut_anywhere(void **state)
 }
 
 static void
-test_generate__both_kinds_and_bounds(void **state)
+test_generate__both_kinds(void **state)
 {
     lw_dkim_key *key;
     lw_error e;
@@ -180,12 +129,6 @@ test_generate__both_kinds_and_bounds(void **state)
     lw_dkim_key_free(key);
     assert_int_equal(lw_dkim_key_generate(NULL, LW_DKIM_RSA, 1024, &key, &e), LW_OK);
     lw_dkim_key_free(key);
-    assert_int_equal(lw_dkim_key_generate(NULL, LW_DKIM_RSA, 1023, &key, &e), LW_EUSAGE);
-    assert_null(key);
-    assert_string_equal(e.text, "dkim: an RSA key has 1024 to 8192 bits");
-    assert_int_equal(lw_dkim_key_generate(NULL, LW_DKIM_RSA, 8193, &key, &e), LW_EUSAGE);
-    assert_int_equal(lw_dkim_key_generate(NULL, LW_DKIM_ED25519, 256, &key, &e), LW_EUSAGE);
-    assert_string_equal(e.text, "dkim: an Ed25519 key has a fixed size");
 }
 
 static void
@@ -201,9 +144,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse__pkcs1_pkcs8_and_what_stands_before),
         cmocka_unit_test(test_parse__public_key_has_a_record_and_signs_nothing),
-        cmocka_unit_test(test_parse__what_is_no_key_is_told),
         cmocka_unit_test(test_parse__cut_anywhere),
-        cmocka_unit_test(test_generate__both_kinds_and_bounds),
+        cmocka_unit_test(test_generate__both_kinds),
         cmocka_unit_test(test_names__of_algorithms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
