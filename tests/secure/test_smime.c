@@ -281,6 +281,7 @@ test_signer__unfit_is_refused_with_a_sentence(void **state)
 static void
 test_signer__pem_that_is_not_right(void **state)
 {
+    static char big[(1 << 20) + 1];
     char damaged[] = "-----BEGIN CERTIFICATE-----\nMIIB!!!!\n-----END CERTIFICATE-----\n", *both;
     char *encrypted = encrypted_key(ann.key);
     const struct {
@@ -309,6 +310,8 @@ test_signer__pem_that_is_not_right(void **state)
     assert_int_equal(lw_secure_smime_cert(s, lw_span_str(both), &e), LW_ECONFIG);
     assert_string_equal(e.text, "smime: certificate 2 of the PEM text is damaged");
     assert_int_equal(s->readers.n, 0);
+    assert_int_equal(lw_secure_smime_cert(s, (lw_span){ big, sizeof big }, &e), LW_ECONFIG);
+    check_sentence(&e, LW_ECONFIG, "smime: more than 1 MiB is no certificate and no key");
     free(both);
     free(encrypted);
     lw_secure_free(s);
