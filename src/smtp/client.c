@@ -173,6 +173,17 @@ lw_smtp_new(const lw_smtp_opts *opts, uint64_t now_ms, lw_smtp **out)
     return LW_OK;
 }
 
+/* A login went through commands and replies.  What was never written to is not touched: a thousand
+ * engines that end must not need more memory than they did while they lived. */
+static void
+wipe(lw_smtp *e)
+{
+    if (e->parser.most > 0)
+        lw_wipe(e->parser.buf, e->parser.most);
+    lw_wipe(e->cmd, e->cmd_most > e->cmd_len ? e->cmd_most : e->cmd_len);
+    lw_wipe(e, offsetof(lw_smtp, seg));
+}
+
 void
 lw_smtp_free(lw_smtp *e)
 {
@@ -181,14 +192,13 @@ lw_smtp_free(lw_smtp *e)
     if (e == NULL)
         return;
     alloc = e->alloc;
-    if (e->parser.buf != NULL)
-        lw_wipe(e->parser.buf, e->parser.cap);
-    lw_release(&alloc, e->parser.buf);
     lw_release(&alloc, e->caps_text);
     lw_release(&alloc, e->caps_auth);
     lw_release(&alloc, e->await);
     lw_release(&alloc, e->slots);
-    lw_wipe(e, sizeof *e);
+    char *reply = e->parser.buf;
+    wipe(e);
+    lw_release(&alloc, reply);
     lw_release(&alloc, e);
 }
 

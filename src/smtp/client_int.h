@@ -136,7 +136,7 @@ struct lw_smtp {
     bool tls_active, logged_in;
 
     uint32_t seg_first, n_seg;
-    size_t cmd_len;
+    size_t cmd_len, cmd_most;         /* at present, and since the beginning              */
     uint64_t out_offset, sent_offset; /* octets queued and sent since the beginning       */
 
     awaited *await;                   /* ring                                             */

@@ -107,8 +107,11 @@ drop_first_segment(lw_smtp *e)
         lw_smtp_slot(e, seg->slot)->data_left = true;
     e->seg_first = (e->seg_first + 1) % N_SEGMENTS;
     e->n_seg--;
-    if (e->n_seg == 0)
-        e->cmd_len = 0;
+    if (e->n_seg > 0)
+        return;
+    if (e->cmd_most < e->cmd_len)
+        e->cmd_most = e->cmd_len;
+    e->cmd_len = 0;
 }
 
 void

@@ -129,6 +129,8 @@ collect(lw_reply_parser *p, const char *ptr, size_t n, lw_error *err)
                        "the server's reply is longer than %zu octets", p->cap);
     memcpy(p->buf + p->len + p->partial, ptr, n);
     p->partial += n;
+    if (p->most < p->len + p->partial)
+        p->most = p->len + p->partial;
     return LW_OK;
 }
 

@@ -18,6 +18,7 @@ typedef struct lw_reply_parser {
     size_t cap;       /* of buf: text, line under way and all                             */
     size_t len;       /* text so far, lines joined with '\n'                              */
     size_t partial;   /* octets of the unfinished line, at buf + len                      */
+    size_t most;      /* of buf that was ever written to                                  */
     bool is_complete; /* reply is valid; the next feed begins a new one                   */
     lw_reply reply;
 } lw_reply_parser;
