@@ -25,8 +25,9 @@ install: all
 	@DESTDIR="$(if $(DESTDIR),$(abspath $(DESTDIR)))" meson install -C $(BUILD) --quiet
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
-bench: all
-	@bench/run $(BUILD)
+bench: | build-deps
+	@[ -f $(BUILD)-bench/build.ninja ] || meson setup $(BUILD)-bench --buildtype=release
+	@bench/run $(BUILD)-bench
 
 fuzz:
 	@tools/install-deps build check

@@ -387,8 +387,8 @@ def refusing(refuse, code=b'451 4.7.1 later'):
 
 def chunks(peer, connection, hold=None, lone=False):
     """A server with PIPELINING and CHUNKING.  peer.seen gets how many transactions were unanswered
-    whenever one was complete.  hold: so many are waited for before any is answered.  lone: it
-    looks whether a command came before the one before it was answered."""
+    whenever one was complete.  hold: so many are waited for before any is answered, but for the
+    first, which comes alone: it shows whether PIPELINING works.  lone: it looks whether a command came before the one before it was answered."""
     lines = connection.makefile('rb', buffering=0)
     connection.sendall(b'220 hi\r\n')
     begun, complete, left = 0, 0, peer.rows
@@ -404,7 +404,7 @@ def chunks(peer, connection, hold=None, lone=False):
                 size -= len(lines.read(size))
             complete += 1
             peer.seen.append(begun)
-            if hold and complete < min(hold, left):
+            if hold and left < peer.rows and complete < min(hold, left):
                 continue
             left -= complete
             reply *= complete

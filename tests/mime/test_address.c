@@ -18,7 +18,7 @@ describe(const char *list, size_t n, unsigned flags, char *out, size_t cap)
     lw_mailboxes_init(&l, &arena);
     out[0] = '\0';
     if (lw_mailboxes_parse_with(&l, (lw_span){ list, n }, "to", flags, &e) < 0)
-        snprintf(out, cap, "%s", e.text);
+        assert_true((size_t)snprintf(out, cap, "%s", e.text) < cap);
     for (size_t i = 0; i < l.n; i++)
         used += (size_t)snprintf(out + used, cap - used, l.items[i].name != NULL ? "%s%s <%s>" : "%s%s%s",
                                  i > 0 ? "|" : "", l.items[i].name != NULL ? l.items[i].name : "",
