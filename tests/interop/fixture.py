@@ -82,6 +82,7 @@ class Server:
     accounts = ()                # (user, uid) the daemon wants
     certificate = "server"
     port_names = ("smtp", "submission", "smtps")
+    queue = ()                   # folders with files while mail waits, in a message's order
     _count = 0
 
     def __init__(self, certificates):
@@ -285,6 +286,17 @@ class Server:
                 messages.append(f.read())
             os.unlink(path)
         return messages
+
+    def wait_delivered(self, seconds):
+        """Wait until the server has nothing left to deliver."""
+        def is_empty():
+            return not any(files for folder in self.queue
+                           for _, _, files in os.walk(self.path(folder)))
+        assert self.queue, "where does %s keep its queue?" % self.name
+        try:
+            wait_for("an empty queue of " + self.name, is_empty, seconds)
+        except TimeoutError as why:
+            raise TimeoutError("%s\n%s" % (why, self.read_log()[-4000:]))
 
     def clear_mail(self):
         for user in USERS:

@@ -16,11 +16,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 import judges  # noqa: E402
 import people  # noqa: E402
+import windows  # noqa: E402
 from fixture import Certificates, DOMAIN, PASSWORD, SIZE_LIMIT, Skip  # noqa: E402
 
 ANN, BOB, CAROL, ZOE = ("%s@%s" % (user, DOMAIN) for user in ("ann", "bob", "carol", "zoe"))
 NOBODY = "nosuch@" + DOMAIN
 COMMAND_SECONDS = 60
+# How many messages the windows are tried with; 10000 takes minutes a server.
+WINDOW_MESSAGES = int(os.environ.get("LW_INTEROP_MESSAGES", "100"))
 # Lines that a careless sender breaks: dots, empty lines, UTF-8, a From line, a long line.
 HARD_BODY = (".\r\n..\r\n.leading dot\r\n\r\nFrom the start of a line\r\nZo\u00eb \u6d4b\u8bd5\r\n"
              "trailing space \r\n\ttab\r\n" + "x" * 990 + "\r\n.\r\n\r\nlast line").encode()
@@ -40,12 +43,12 @@ class Result:
         return "exit %d\n%s\n%s" % (self.code, self.out.decode(errors="replace")[-3000:], self.err)
 
 
-def letterwing(*args, stdin=b"", env=None):
+def letterwing(*args, stdin=b"", env=None, seconds=COMMAND_SECONDS):
     command = os.environ.get("LETTERWING")
     if not command:
         raise Skip("LETTERWING does not name the command to test")
     return Result(subprocess.run([command] + list(args), input=stdin, capture_output=True,
-                                 timeout=COMMAND_SECONDS, env=dict(os.environ, **(env or {}))))
+                                 timeout=seconds, env=dict(os.environ, **(env or {}))))
 
 
 def url(server, port, user=None, password=PASSWORD, scheme=None, options=""):
@@ -256,6 +259,48 @@ class CommonCases:
         self.assert_result(result, 0, "accepted")
         self.assertEqual("C: BDAT" in transcript, self.has_chunking, transcript)
         self.mailbox.take_mail("bob")
+
+    def test_windows__each_row_told_right_and_arrived_byte_exact(self):
+        campaign = windows.Campaign(WINDOW_MESSAGES)
+        taken, refused = len(campaign.taken), len(campaign.refused)
+        failures = os.path.join(self.folder.name, "failures.csv")
+        result = self.bulk(campaign, "--via", url(self.server, "submission", "ann"), "--ca",
+                           self.certificates.ca, "--connections", "4", "--window", "16",
+                           "--failures", failures, "--json")
+        self.assertEqual(result.code, 69 if refused else 0, result)
+        told = {name: result.json[name] for name in ("total", "accepted", "rejected", "deferred",
+                                                     "unsent", "uncertain", "skipped")}
+        self.assertEqual(told, dict.fromkeys(told, 0) | {
+            "total": taken + refused, "accepted": taken, "rejected": refused}, result)
+        self.assertEqual(windows.outcomes(failures), {
+            n: (campaign.rows[n][0], "rejected", "550") for n in campaign.refused})
+        self.mailbox.wait_delivered(30 + taken / 20)
+        arrived = windows.by_row(mail for user in windows.READERS
+                                 for mail in self.mailbox.take_mail(user, 0))
+        self.assertEqual({n: len(copies) for n, copies in arrived.items()},
+                         dict.fromkeys(campaign.taken, 1))
+        self.assert_rows_are_as_made(campaign, {n: copies[0] for n, copies in arrived.items()})
+
+    def bulk(self, campaign, *options):
+        return letterwing("bulk", "--list", self.file("people.csv", campaign.list()), "-f", ANN,
+                          "--keep-duplicates", "-s", "row {{row}}", "-H", "X-Row: {{row}}",
+                          "--text", "{{text}}", *options,
+                          seconds=COMMAND_SECONDS + WINDOW_MESSAGES / 10)
+
+    def assert_rows_are_as_made(self, campaign, arrived):
+        """The head is what a dry run makes of the row, the body is the row's text (all of these
+        servers offer 8BITMIME, so nothing is encoded)."""
+        folder = os.path.join(self.folder.name, "made")
+        made = self.bulk(campaign, "--sample", str(len(campaign.rows)), "--save", folder)
+        self.assertEqual(made.code, 0, made)
+        saved = windows.saved_messages(folder)
+        for n, mail in arrived.items():
+            address, text = campaign.rows[n]
+            head, body = windows.split(mail)
+            self.assertEqual(body, text.encode(), "row %d" % n)
+            self.assertTrue(head.endswith(b"\n" + windows.split(saved[n])[0]),
+                            "row %d is not what was made:\n%r\n%r" % (n, mail, saved[n]))
+            self.assertEqual(parse(mail)["To"], address)
 
     def test_composed__independent_reader_sees_what_was_meant(self):
         result = self.send("--cc", CAROL, "--bcc", ZOE, "-s", "\u6d4b\u8bd5\u90ae\u4ef6",

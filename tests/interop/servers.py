@@ -27,6 +27,7 @@ from fixture import (Certificates, DOMAIN, HOSTNAME, LATER, MAIL_UID, PASSWORD, 
 class Postfix(Server):
     name = "postfix"
     accounts = (("postfix", 64101), ("postdrop", 64102))
+    queue = tuple("/var/spool/postfix/" + name for name in ("incoming", "active", "deferred"))
 
     def __init__(self, certificates, auth=None):
         super().__init__(certificates)
@@ -114,6 +115,7 @@ postlog unix-dgram n - n - 1 postlogd
 class Exim(Server):
     name = "exim"
     accounts = (("Debian-exim", 64103),)
+    queue = ("/var/spool/exim4/input",)
 
     def configure(self):
         uid = 64103
@@ -217,6 +219,7 @@ CRAM:
 class OpenSMTPD(Server):
     name = "opensmtpd"
     accounts = (("opensmtpd", 64104), ("opensmtpq", 64105))
+    queue = ("/var/spool/smtpd/incoming", "/var/spool/smtpd/queue")
     certificate = "server-rsa"
 
     def configure(self):
