@@ -240,6 +240,8 @@ field(const lw_csv *c, size_t i)
 {
     size_t from = i == 0 ? 0 : c->ends[i - 1];
 
+    if (c->ends[i] == from)
+        return LW_LIT(""); /* where all of them are empty there is no text yet */
     return (lw_span){ c->text.ptr + from, c->ends[i] - from };
 }
 
