@@ -19,7 +19,9 @@
  *
  * Every job that was taken gets exactly one completion, with one outcome for each recipient.
  * Connections are opened when there is work for them, kept warm, renewed, and closed when they
- * have been idle.  A connection that dies while it is idle costs no message and no error.  What
+ * have been idle.  A connection that dies while it is idle costs no message and no error.  One
+ * that has taken messages and then answers 4yz to MAIL (OpenSMTPD: after 100) is taken to be at a
+ * limit: another takes its place at once, and that costs its messages no attempt.  What
  * is `unsent` or `deferred` is tried again as the retry policy says; what is `uncertain` is never
  * sent again unless the policy asks for it.
  *

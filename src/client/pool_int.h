@@ -127,6 +127,7 @@ typedef struct lw_pool_job {
     unsigned n_begun, n_spent;  /* attempts; those that count against the policy              */
     unsigned flights_before;
     unsigned n_free_tries;      /* that failed, it may be, by the age of the connection       */
+    uint32_t n_full;            /* attempts over connections that were at a limit they had not told */
     bool was_out_of_sequence;   /* tried again once because the server had lost commands      */
     bool is_offered;            /* the body may have been pulled                              */
     atomic_bool is_canceled;
@@ -147,6 +148,10 @@ LW_MUST_USE lw_code lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts);
 void lw_pool_job_event(lw_pool_job *j, const lw_event *ev);
 /** lw_pool_job_fail - it ends as it stands, for this reason; there is a report if there is memory */
 void lw_pool_job_fail(lw_pool_job *j, const lw_error *err);
+/** lw_pool_job_put_off_at_mail - 4yz to the MAIL of its last attempt */
+bool lw_pool_job_put_off_at_mail(const lw_pool_job *j);
+/** lw_pool_job_passed_mail - the server took the MAIL of its last attempt */
+bool lw_pool_job_passed_mail(const lw_pool_job *j);
 /** lw_pool_job_narrow - the envelope is for those that may be tried again, and if the server has lost
  *  commands for those it refused for that; false: nobody, or no memory to do it */
 bool lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy, bool out_of_sequence);
@@ -258,6 +263,7 @@ typedef struct lw_line {
     lw_window window;           /* jobs that make sense on it at once                         */
     uint32_t n_jobs;
     uint64_t n_given, n_done;   /* jobs in its life                                           */
+    bool has_taken;             /* MAIL of one of them                                        */
     uint64_t max_given;
     uint64_t began_ms, up_ms, idle_ms;
     uint64_t tat_ns;            /* of its own rate                                            */

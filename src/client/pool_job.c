@@ -237,6 +237,27 @@ lw_pool_job_fail(lw_pool_job *j, const lw_error *err)
 }
 
 bool
+lw_pool_job_put_off_at_mail(const lw_pool_job *j)
+{
+    for (size_t i = 0; i < j->env.n_rcpts; i++) {
+        const lw_result *r = &j->report->results[j->map == NULL ? i : j->map[i]];
+
+        if (r->outcome == LW_OUTCOME_DEFERRED && r->stage == LW_STAGE_MAIL)
+            return true;
+    }
+    return false;
+}
+
+bool
+lw_pool_job_passed_mail(const lw_pool_job *j)
+{
+    const lw_result *r = &j->report->results[j->map == NULL ? 0 : j->map[0]];
+
+    return r->outcome == LW_OUTCOME_ACCEPTED || r->stage == LW_STAGE_RCPT ||
+           r->stage == LW_STAGE_DATA;
+}
+
+bool
 lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy, bool out_of_sequence)
 {
     size_t n = 0;

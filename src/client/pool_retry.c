@@ -10,6 +10,11 @@
  * A server that loses commands of a group costs the job that met it nothing but time: what it refused
  * as out of sequence goes once more, over a connection without PIPELINING.
  *
+ * Some servers take so many messages over a connection, do not say so, and then put off each MAIL
+ * (OpenSMTPD: 100).  So a 4yz to MAIL on a connection that has taken one before ends the connection,
+ * and costs nothing, as often as there may be connections that are full.  One that has taken none
+ * yet is no better than the next: there it is an ordinary deferral.
+ *
  * What a failure to connect costs: nothing while other connections to that server are up; they
  * show that it takes only so many, so the pool keeps to fewer for a while.  Otherwise the server
  * is left alone for a pause, and when no server can be reached every waiting job has lost an
@@ -58,6 +63,14 @@ is_free_of_blame(lw_pool_job *j, lw_line *l)
     return l->n_done > 0 && j->n_free_tries++ < FREE_TRIES_MAX;
 }
 
+/* the connection is at a limit that the server has not told: does another take it? */
+static bool
+is_for_another(lw_pool_job *j, const lw_line *l)
+{
+    return l->has_taken && lw_pool_job_put_off_at_mail(j) &&
+           j->n_full++ < l->worker->pool->opts.connections;
+}
+
 lw_verdict
 lw_pool_judge(lw_pool_job *j, lw_line *l)
 {
@@ -65,11 +78,12 @@ lw_pool_judge(lw_pool_job *j, lw_line *l)
     bool is_lost = lw_smtp_error(l->channel.link.engine)->code < 0;
     size_t n_offered = j->env.n_rcpts;
     bool is_out = lw_channel_lost_commands(&l->channel) && !j->was_out_of_sequence;
-    bool is_free, goes_on;
+    bool is_free, is_full, goes_on;
 
     if (j->report->error.code == LW_OK && !is_out && !lw_report_has_deferred(j->report))
         return LW_VERDICT_FINISHED; /* accepted or refused: the usual case */
     is_free = is_lost && is_free_of_blame(j, l);
+    is_full = !is_lost && is_for_another(j, l);
     goes_on = !atomic_load(&j->is_canceled) && !lw_pool_is_stopping(p) &&
               j->body->rewind != NULL && lw_pool_job_narrow(j, &p->opts.retry, is_out);
     if (!goes_on)
@@ -78,7 +92,7 @@ lw_pool_judge(lw_pool_job *j, lw_line *l)
     if (!is_lost && j->report->error.code == LW_ELIMIT)
         is_free = l->n_done > 0 || j->env.n_rcpts < n_offered;
     j->was_out_of_sequence |= is_out;
-    if (is_free || is_out) {
+    if (is_free || is_full || is_out) {
         j->n_spent--;
         return LW_VERDICT_AT_ONCE;
     }

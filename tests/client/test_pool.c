@@ -191,6 +191,60 @@ test_pool__mailmax_sessions_are_renewed(void **state)
     free(c);
 }
 
+/* As OpenSMTPD does after 100 messages, without having said so: the next connection takes what this
+ * one does not, at once and at no cost, so one attempt is enough. */
+static void
+test_pool__mail_put_off_after_k_sessions_are_renewed(void **state)
+{
+    static const char *const ehlos[] = { LOCK_STEP_EHLO, PIPELINING_EHLO, CHUNKING_EHLO };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(ehlos); i++) {
+        crowd *c = crowd_new(ehlos[i]);
+        pool_tally *t = pool_tally_new();
+        lw_pool_stats s;
+        pool_aim a;
+
+        c->mail_max = 7;
+        crowd_start(c);
+        pool_aim_at(&a, c->port);
+        a.opts.retry.attempts = 1;
+        run_jobs(&a, "ok", 100, t, &s);
+        crowd_stop(c);
+        pool_check(t, c, 100);
+        assert_int_equal(s.accepted, 100);
+        assert_true(c->connections >= 15);
+        free(t);
+        free(c);
+    }
+}
+
+/* a server that takes no more from anybody is not asked over ever new connections */
+static void
+test_pool__mail_put_off_for_all_connections_stay(void **state)
+{
+    crowd *c = crowd_new(CHUNKING_EHLO);
+    pool_tally *t = pool_tally_new();
+    lw_pool_stats s;
+    pool_aim a;
+
+    (void)state;
+    c->mail_max_in_all = 10;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.opts.connections = 1;
+    a.opts.retry.attempts = 2;
+    a.opts.retry.first_ms = 1;
+    run_jobs(&a, "ok", 60, t, &s);
+    crowd_stop(c);
+    pool_check(t, c, 60);
+    assert_int_equal(s.accepted, 10);
+    assert_int_equal(pool_count(t, 60, LW_OUTCOME_DEFERRED), 50);
+    assert_int_equal(c->connections, 2);
+    free(t);
+    free(c);
+}
+
 static void
 test_pool__max_messages_sessions_are_renewed(void **state)
 {
@@ -1093,6 +1147,8 @@ main(void)
         cmocka_unit_test(test_pool__server_that_loses_commands_gets_one_at_a_time),
         cmocka_unit_test(test_pool__no_pipelining_is_obeyed),
         cmocka_unit_test(test_pool__mailmax_sessions_are_renewed),
+        cmocka_unit_test(test_pool__mail_put_off_after_k_sessions_are_renewed),
+        cmocka_unit_test(test_pool__mail_put_off_for_all_connections_stay),
         cmocka_unit_test(test_pool__max_messages_sessions_are_renewed),
         cmocka_unit_test(test_pool__too_many_connections_keeps_to_fewer),
         cmocka_unit_test(test_pool__rate_of_a_connection_opens_more),

@@ -33,6 +33,7 @@ typedef struct crowd_conn {
     int fd;
     size_t budget;            /* octets it may still say                                       */
     bool is_mute, has_mail;
+    bool is_full;             /* the last MAIL was refused                                     */
     bool in_data;             /* lines of a message until the dot                              */
     size_t chunk;             /* octets of BDAT still to come                                  */
     bool chunk_is_last;
@@ -48,6 +49,8 @@ typedef struct crowd {
     const char *auth_reply;   /* NULL = 235                                                    */
     unsigned max_conns;       /* more at a time get a 421 at the greeting; 0 = no limit        */
     unsigned close_after;     /* messages, then the connection is closed; 0 = never            */
+    unsigned mail_max;        /* messages of a connection, then MAIL gets 452; 0 = no limit    */
+    unsigned mail_max_in_all; /* messages, then each MAIL gets 452; 0 = no limit               */
     unsigned deferrals;       /* of each defer-N                                               */
     bool swallows;            /* what comes in one piece behind MAIL is lost: it offers PIPELINING only */
     bool is_silent;           /* answers nothing from the end of the second message on         */
@@ -98,6 +101,8 @@ crowd_rcpt(crowd *c, crowd_conn *k, const char *line)
 {
     int n = crowd_number(line);
 
+    if (k->is_full)
+        return crowd_say(k, "503 5.5.1 MAIL first\r\n");
     c->offered[n]++;
     if (strstr(line, "<die-") != NULL)
         return false;
@@ -142,6 +147,13 @@ crowd_bdat(crowd *c, crowd_conn *k, const char *line)
 }
 
 static inline bool
+crowd_is_full(const crowd *c, const crowd_conn *k)
+{
+    return (c->mail_max != 0 && k->n_stored >= c->mail_max) ||
+           (c->mail_max_in_all != 0 && c->messages >= c->mail_max_in_all);
+}
+
+static inline bool
 crowd_line(crowd *c, crowd_conn *k, char *line)
 {
     if (k->in_data) {
@@ -172,6 +184,9 @@ crowd_line(crowd *c, crowd_conn *k, char *line)
     if (k->has_mail)
         c->last_body = strstr(line, "BODY=BINARYMIME") != NULL ? 2 : strstr(line, "BODY=8BITMIME") != NULL;
     k->n_rcpts = 0; /* MAIL, RSET */
+    k->is_full = k->has_mail && crowd_is_full(c, k);
+    if (k->is_full)
+        return crowd_say(k, "452 4.5.3 too many messages\r\n");
     return crowd_say(k, "250 2.0.0 ok\r\n");
 }
 
