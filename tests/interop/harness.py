@@ -285,7 +285,7 @@ class CommonCases:
         return letterwing("bulk", "--list", self.file("people.csv", campaign.list()), "-f", ANN,
                           "--keep-duplicates", "-s", "row {{row}}", "-H", "X-Row: {{row}}",
                           "--text", "{{text}}", *options,
-                          seconds=COMMAND_SECONDS + WINDOW_MESSAGES / 10)
+                          seconds=COMMAND_SECONDS + WINDOW_MESSAGES / 2)
 
     def assert_rows_are_as_made(self, campaign, arrived):
         """The head is what a dry run makes of the row, the body is the row's text (all of these
