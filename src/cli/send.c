@@ -39,7 +39,7 @@ static const cli_option options[] = {
     { CLI_TEXT, 0, "auto-submitted", "WORD",
       "auto-generated or auto-replied: a program sent it", AT(auto_submitted) },
     { CLI_TEXT, 0, "list-id", "S", "Name <list.example.com>", AT(list_id) },
-    { CLI_LIST, 0, "unsubscribe", "URL", "https://... for one click; repeat it for a mailto:...",
+    { CLI_LIST, 0, "unsubscribe", "URL", "https://... for one click; once more for mailto:",
       AT(unsubscribe) },
     { CLI_TEXT, 0, "feedback-id", "S", "campaign:customer:type:sender", AT(feedback_id) },
     { CLI_HEADING, 0, NULL, NULL, "Bodies", 0 },
