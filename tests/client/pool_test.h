@@ -94,19 +94,16 @@ pool_open(const pool_aim *a)
     return p;
 }
 
-/* job n for "<kind>-<n>@example.org"; t NULL: to be fetched */
+/* job n for these recipients; t NULL: to be fetched */
 static inline lw_code
-pool_give(lw_pool *p, const char *kind, unsigned n, pool_tally *t, bool waits, lw_job_id *id)
+pool_give_to(lw_pool *p, const lw_envelope *env, unsigned n, pool_tally *t, bool waits,
+             lw_job_id *id)
 {
-    char to[64];
-    lw_rcpt rcpt = { .address = to };
-    lw_envelope env = { .from = "ann@example.com", .rcpts = &rcpt, .n_rcpts = 1 };
     lw_error err;
     lw_job job;
 
-    snprintf(to, sizeof to, "%s-%u@example.org", kind, n);
     lw_job_init(&job);
-    job.envelope = &env;
+    job.envelope = env;
     job.body = (lw_body){ .next = pool_next_span, .rewind = pool_rewind, .ctx = t,
                           .size = sizeof pool_text - 1, .is_canonical = true };
     job.tag = (void *)(uintptr_t)n;
@@ -116,6 +113,18 @@ pool_give(lw_pool *p, const char *kind, unsigned n, pool_tally *t, bool waits, l
         job.body_free = pool_body_free;
     }
     return waits ? lw_pool_submit_wait(p, &job, id, &err) : lw_pool_submit(p, &job, id, &err);
+}
+
+/* job n for "<kind>-<n>@example.org" */
+static inline lw_code
+pool_give(lw_pool *p, const char *kind, unsigned n, pool_tally *t, bool waits, lw_job_id *id)
+{
+    char to[64];
+    lw_rcpt rcpt = { .address = to };
+    lw_envelope env = { .from = "ann@example.com", .rcpts = &rcpt, .n_rcpts = 1 };
+
+    snprintf(to, sizeof to, "%s-%u@example.org", kind, n);
+    return pool_give_to(p, &env, n, t, waits, id);
 }
 
 static inline pool_tally *

@@ -17,6 +17,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,19 +28,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CROWD_CONNS = 64, CROWD_IDS = 4096, CROWD_RCPTS = 32, CROWD_IN = 65536 };
+enum { CROWD_CONNS = 64, CROWD_IDS = 4096, CROWD_RCPTS = 32, CROWD_IN = 65536,
+       CROWD_DOMAINS = 8 };
 
 typedef struct crowd_conn {
     int fd;
     size_t budget;            /* octets it may still say                                       */
     bool is_mute, has_mail;
     bool is_full;             /* the last MAIL was refused                                     */
+    bool is_late;             /* owes a reply, says it when the next connection comes, and ends */
     bool in_data;             /* lines of a message until the dot                              */
     size_t chunk;             /* octets of BDAT still to come                                  */
     bool chunk_is_last;
     unsigned n_stored;        /* messages                                                      */
     int rcpts[CROWD_RCPTS];   /* taken in this transaction                                     */
     int n_rcpts;
+    char domains[CROWD_DOMAINS][32]; /* of all RCPT, only with domain_max                     */
+    unsigned n_domains;
     char in[CROWD_IN];
     size_t len;
 } crowd_conn;
@@ -53,6 +58,11 @@ typedef struct crowd {
     unsigned mail_max_in_all; /* messages, then each MAIL gets 452; 0 = no limit               */
     unsigned deferrals;       /* of each defer-N                                               */
     bool swallows;            /* what comes in one piece behind MAIL is lost: it offers PIPELINING only */
+    unsigned drops;           /* so many messages are stored, and no word said: it closes     */
+    unsigned domain_max;      /* in a session, at most CROWD_DOMAINS; 0 = any number          */
+    bool is_first_late;       /* the reply to the first message comes with the next connection */
+    const char *farewell;     /* what crowd_hang_up says before                                */
+    bool resets;              /* and whether it ends connections with a reset                  */
     bool is_silent;           /* answers nothing from the end of the second message on         */
     unsigned seed;            /* cuts each connection at a random octet of what it says; 0 = no */
     unsigned cut_below;       /* octets                                                        */
@@ -60,6 +70,8 @@ typedef struct crowd {
     atomic_uint stored[CROWD_IDS], offered[CROWD_IDS];
     atomic_uint connections, messages, refused, most_conns, logins, unanswered;
     atomic_uint swallowed;    /* commands                                                      */
+    atomic_uint closed;       /* connections, by us                                            */
+    atomic_uint late_replies, over_domain_max;
     atomic_uint last_body;    /* of MAIL: 0 7BIT, or none; 1 8BITMIME, 2 BINARYMIME             */
     uint16_t port;
     int listener, wake[2];
@@ -96,6 +108,25 @@ crowd_number(const char *line)
     return n < 0 || n >= CROWD_IDS ? 0 : n;
 }
 
+/* false: it is one domain too many for this session */
+static inline bool
+crowd_domain_fits(const crowd *c, crowd_conn *k, const char *line)
+{
+    const char *at = strchr(line, '@');
+    char domain[32] = "";
+
+    if (c->domain_max == 0 || at == NULL)
+        return true;
+    (void)sscanf(at + 1, "%31[^>]", domain);
+    for (unsigned i = 0; i < k->n_domains; i++)
+        if (strcmp(k->domains[i], domain) == 0)
+            return true;
+    if (k->n_domains == c->domain_max)
+        return false;
+    memcpy(k->domains[k->n_domains++], domain, sizeof domain);
+    return true;
+}
+
 static inline bool
 crowd_rcpt(crowd *c, crowd_conn *k, const char *line)
 {
@@ -112,6 +143,10 @@ crowd_rcpt(crowd *c, crowd_conn *k, const char *line)
         c->n_deferred[n]++;
         return crowd_say(k, "450 4.2.1 later\r\n");
     }
+    if (!crowd_domain_fits(c, k, line)) {
+        c->over_domain_max++;
+        return crowd_say(k, "550 5.7.1 too many domains\r\n");
+    }
     if (k->n_rcpts == CROWD_RCPTS)
         return crowd_say(k, "452 4.5.3 too many\r\n");
     k->rcpts[k->n_rcpts++] = n;
@@ -126,6 +161,12 @@ crowd_stored(crowd *c, crowd_conn *k)
     c->messages++;
     k->n_rcpts = 0;
     k->n_stored++;
+    if (c->messages <= c->drops)
+        return false;
+    if (c->is_first_late && c->messages == 1) {
+        k->is_late = true;
+        return true;
+    }
     if (c->is_silent && c->messages > 1) {
         k->is_mute = true;
         c->unanswered++;
@@ -246,6 +287,18 @@ crowd_close(crowd *c, int i)
     free(c->conns[i]);
     c->conns[i] = NULL;
     c->n_now--;
+    c->closed++;
+}
+
+static inline void
+crowd_say_late_replies(crowd *c)
+{
+    for (int i = 0; i < CROWD_CONNS; i++)
+        if (c->conns[i] != NULL && c->conns[i]->is_late) {
+            (void)crowd_say(c->conns[i], "250 2.0.0 stored\r\n");
+            c->late_replies++;
+            crowd_close(c, i);
+        }
 }
 
 static inline void
@@ -257,6 +310,7 @@ crowd_accept(crowd *c)
 
     if (fd < 0)
         return;
+    crowd_say_late_replies(c);
     while (i < CROWD_CONNS && c->conns[i] != NULL)
         i++;
     c->connections++;
@@ -294,6 +348,35 @@ crowd_read(crowd *c, int i)
         crowd_close(c, i);
 }
 
+static inline void
+crowd_end_all(crowd *c)
+{
+    static const struct linger at_once = { .l_onoff = 1 };
+
+    for (int i = 0; i < CROWD_CONNS; i++) {
+        if (c->conns[i] == NULL)
+            continue;
+        if (c->farewell != NULL)
+            (void)crowd_say(c->conns[i], c->farewell);
+        if (c->resets)
+            setsockopt(c->conns[i]->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        crowd_close(c, i);
+    }
+}
+
+/* false: the test wants it to end */
+static inline bool
+crowd_obey(crowd *c)
+{
+    char order = '\0';
+
+    if (read(c->wake[0], &order, 1) != 1)
+        abort();
+    if (order == 'h')
+        crowd_end_all(c);
+    return order == 'h';
+}
+
 static inline void *
 crowd_run(void *arg)
 {
@@ -307,7 +390,7 @@ crowd_run(void *arg)
         p[0] = (struct pollfd){ .fd = c->wake[0], .events = POLLIN };
         p[1] = (struct pollfd){ .fd = c->listener, .events = POLLIN };
         for (int i = 0; i < CROWD_CONNS; i++)
-            if (c->conns[i] != NULL) {
+            if (c->conns[i] != NULL && !c->conns[i]->is_late) {
                 who[n] = i;
                 p[n++] = (struct pollfd){ .fd = c->conns[i]->fd, .events = POLLIN };
             }
@@ -318,7 +401,7 @@ crowd_run(void *arg)
                 crowd_read(c, who[i]);
         if (p[1].revents != 0)
             crowd_accept(c);
-        if (p[0].revents != 0)
+        if (p[0].revents != 0 && !crowd_obey(c))
             break;
     }
     for (int i = 0; i < CROWD_CONNS; i++)
@@ -351,6 +434,18 @@ crowd_stop(crowd *c)
     close(c->listener);
     close(c->wake[0]);
     close(c->wake[1]);
+}
+
+/* close every connection now, as farewell and resets say; back when that is done */
+static inline void
+crowd_hang_up(crowd *c)
+{
+    unsigned connections = c->connections;
+
+    if (write(c->wake[1], "h", 1) != 1)
+        abort();
+    while (c->closed < connections)
+        sched_yield();
 }
 
 #endif
