@@ -237,6 +237,7 @@ lw_line_give(lw_line *l, lw_pool_job *j)
     static const lw_error no_memory = { .code = LW_ENOMEM, .text = "out of memory" };
     lw_code rc = lw_pool_job_begin(j, &l->worker->setup.opts);
 
+    j->is_first_on_line = l->n_given == 0;
     l->n_given++;
     lw_rate_take(l->worker->pool->line_interval_ns, &l->tat_ns,
                  uv_now(l->worker->loop) * 1000000, 1);

@@ -88,9 +88,10 @@ lw_pool_judge(lw_pool_job *j, lw_line *l)
               j->body->rewind != NULL && lw_pool_job_narrow(j, &p->opts.retry, is_out);
     if (!goes_on)
         return LW_VERDICT_FINISHED;
-    /* a limit of the session: the next one takes more, if this one has taken any */
+    /* a limit of the session: others used it up, who need not be answered yet, or the job itself
+     * has gone in part.  The next session has room for it */
     if (!is_lost && j->report->error.code == LW_ELIMIT)
-        is_free = l->n_done > 0 || j->env.n_rcpts < n_offered;
+        is_free = !j->is_first_on_line || j->env.n_rcpts < n_offered;
     j->was_out_of_sequence |= is_out;
     if (is_free || is_full || is_out) {
         j->n_spent--;

@@ -155,6 +155,43 @@ test_age__session_with_work_takes_no_more_and_loses_nothing(void **state)
 #define DOMAINS_EHLO(n) \
     "250-crowd\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 LIMITS RCPTDOMAINMAX=" #n "\r\n"
 
+static void
+give_at(scene *s, unsigned n, unsigned domain)
+{
+    char to[64];
+    lw_rcpt rcpt = { .address = to };
+    lw_envelope env = { .from = "ann@example.com", .rcpts = &rcpt, .n_rcpts = 1 };
+
+    snprintf(to, sizeof to, "ok-%u@d%u.example", n, domain);
+    assert_int_equal(pool_give_to(s->p, &env, n, s->t, false, NULL), LW_OK);
+}
+
+/* messages for seven domains in turn, three a session: the server never sees a fourth, and no
+ * message pays for the renewal, though each has one attempt only */
+static void
+test_rcptdomainmax__sessions_are_renewed_in_time(void **state)
+{
+    enum { N = 70 };
+    lw_pool_stats stats;
+    scene s;
+
+    (void)state;
+    scene_init(&s, DOMAINS_EHLO(3));
+    s.c->domain_max = 3;
+    s.a.opts.retry.attempts = 1;
+    scene_begin(&s);
+    for (unsigned n = 0; n < N; n++)
+        give_at(&s, n, n % 7);
+    run_until_told(&s, N);
+    scene_end(&s, N, &stats);
+    pool_check(s.t, s.c, N);
+    assert_int_equal(stats.accepted, N);
+    assert_int_equal(stats.lost, 0);
+    assert_int_equal(s.c->over_domain_max, 0);
+    assert_true(s.c->connections >= 3);
+    scene_free(&s);
+}
+
 /* one message for five domains, two a session: three sessions, each recipient once */
 static void
 test_rcptdomainmax__message_for_more_domains_goes_in_parts(void **state)
@@ -335,6 +372,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_age__idle_session_is_renewed_before_the_next_message),
         cmocka_unit_test(test_age__session_with_work_takes_no_more_and_loses_nothing),
+        cmocka_unit_test(test_rcptdomainmax__sessions_are_renewed_in_time),
         cmocka_unit_test(test_rcptdomainmax__message_for_more_domains_goes_in_parts),
         cmocka_unit_test(test_idle__connection_that_died_costs_nothing),
         cmocka_unit_test(test_timeout__late_reply_answers_nothing),
