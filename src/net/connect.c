@@ -98,12 +98,22 @@ fail_attempts(lw_conn *c)
     lw_buf_deinit(&b);
 }
 
+/* those begun before this one that have not answered */
+static void
+note_overtaken(const lw_conn *c, size_t by)
+{
+    for (size_t i = 0; i < by; i++)
+        if (c->attempts[i].has_poll)
+            lw_rotation_failed(c->rotation, &c->found->addrs[i], uv_now(c->loop));
+}
+
 static void
 fail_late(lw_conn *c)
 {
     const char *text = NULL;
     lw_buf b;
 
+    note_overtaken(c, c->state == LW_CONN_S_CONNECT ? c->n_begun : 0);
     lw_buf_init(&b, c->alloc, LW_ERROR_TEXT_MAX);
     lw_buf_add_fmt(&b, "no answer within %.6g s", (double)c->timeout_ms / 1000.0);
     switch (c->state) {
@@ -178,7 +188,10 @@ static void
 win(lw_attempt *a, int polled)
 {
     lw_conn *c = a->conn;
+    size_t i = (size_t)(a - c->attempts);
 
+    lw_rotation_worked(c->rotation, &c->found->addrs[i]);
+    note_overtaken(c, i);
     c->poll = &a->poll;
     c->polled = polled;
     stop_race(c);
@@ -190,8 +203,11 @@ win(lw_attempt *a, int polled)
 static void
 lose(lw_attempt *a, int os_err)
 {
+    lw_conn *c = a->conn;
+
+    lw_rotation_failed(c->rotation, &c->found->addrs[a - c->attempts], uv_now(c->loop));
     a->os_err = os_err;
-    a->conn->n_failed++;
+    c->n_failed++;
     give_up(a);
 }
 
@@ -360,7 +376,10 @@ on_resolved(uv_async_t *async)
     if (c->found->n > LW_ADDRS_MAX || c->found->n == 0) {
         fail_lookup(c, c->found);
     } else {
-        lw_addrs_interleave(c->found);
+        if (c->rotation != NULL)
+            lw_rotation_order(c->rotation, c->found, uv_now(c->loop));
+        else
+            lw_addrs_interleave(c->found);
         race(c);
     }
     lw_conn_tell_now(c);
@@ -409,6 +428,7 @@ copy_opts(lw_conn *c, const lw_conn_opts *opts)
     c->port = opts->port;
     c->tls_ctx = opts->tls;
     c->implicit_tls = opts->implicit_tls;
+    c->rotation = opts->rotation;
     c->timeout_ms = opts->timeout_ms == 0 ? TIMEOUT_MS : opts->timeout_ms;
     /* [RFC8305 5] "One recommended value for a default delay is 250 milliseconds." */
     c->attempt_delay_ms =

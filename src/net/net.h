@@ -4,10 +4,10 @@
  *
  * A connection (lw_conn) is a socket, perhaps with TLS on it, that never blocks and never
  * raises SIGPIPE.  It tells its owner when something can be done; the owner reads and writes
- * when it wants.  The parts: url.c (what --via says), resolve.c (names), connect.c (Happy
- * Eyeballs), conn.c (read, write, watch), listen.c (the accepting side), tls.c (contexts),
- * tls_io.c (handshake and octets), tls_verify.c (certificates), tls_facts.c (what was
- * negotiated), tls_error.c (why it failed).
+ * when it wants.  The parts: url.c (what --via says), resolve.c (names), rotation.c (their
+ * addresses in turn), connect.c (Happy Eyeballs), conn.c (read, write, watch), listen.c (the
+ * accepting side), tls.c (contexts), tls_io.c (handshake and octets), tls_verify.c
+ * (certificates), tls_facts.c (what was negotiated), tls_error.c (why it failed).
  */
 #ifndef LW_NET_NET_H
 #define LW_NET_NET_H
@@ -103,6 +103,20 @@ typedef void (*lw_conn_cb)(void *ctx, lw_conn *c, lw_conn_event what);
 struct lw_lookup;
 typedef void (*lw_lookup_fn)(void *ctx, const char *host, uint16_t port, struct lw_lookup *found);
 
+#define LW_IP_BYTES 16
+#define LW_AVOIDED_MAX 8u
+#define LW_AVOIDED_MS 60000u
+
+/** Whose turn it is among the addresses of one name, for connections of one loop.  Zeroed, next any
+ *  number; it must live as long as connections that have it are not closed. */
+typedef struct lw_rotation {
+    uint32_t next;
+    struct lw_avoided {          /* comes last for a while                                   */
+        unsigned char ip[LW_IP_BYTES];
+        uint64_t until_ms;       /* 0 = nothing stands here                                  */
+    } avoided[LW_AVOIDED_MAX];
+} lw_rotation;
+
 typedef struct lw_conn_opts {
     const lw_alloc *alloc;
     const char *host;            /* name or literal address; NULL = path                     */
@@ -112,6 +126,7 @@ typedef struct lw_conn_opts {
     bool implicit_tls;
     uint64_t timeout_ms;         /* until LW_CONN_OPEN; 0 = 30,000                           */
     uint32_t attempt_delay_ms;   /* RFC 8305 5 Connection Attempt Delay; 0 = 250             */
+    lw_rotation *rotation;       /* NULL = the resolver's order, each time                   */
     lw_lookup_fn lookup;         /* NULL = getaddrinfo; tests give addresses of their own    */
     void *lookup_ctx;
 } lw_conn_opts;

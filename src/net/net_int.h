@@ -73,6 +73,15 @@ void lw_resolve_drop(lw_resolve *r);
 /** lw_addrs_interleave - the other family's first address second, and so on */
 void lw_addrs_interleave(lw_lookup *l);
 
+/* ---- turns (rotation.c) --------------------------------------------------------------------- */
+
+typedef struct lw_avoided lw_avoided;
+/** lw_rotation_order - the order of the next connection's race */
+void lw_rotation_order(lw_rotation *r, lw_lookup *l, uint64_t now_ms);
+/** lw_rotation_failed, _worked - what became of an attempt; r NULL is fine */
+void lw_rotation_failed(lw_rotation *r, const lw_addr *a, uint64_t now_ms);
+void lw_rotation_worked(lw_rotation *r, const lw_addr *a);
+
 /* ---- OpenSSL (openssl.c) ------------------------------------------------------------------------ */
 
 /** lw_openssl_load - have OpenSSL's functions.  LW_ECONFIG: it is not there, LW_ENOMEM: no file
@@ -246,6 +255,7 @@ struct lw_conn {
     bool implicit_tls;
     uint64_t timeout_ms;
     uint32_t attempt_delay_ms;
+    lw_rotation *rotation;   /* NULL = none                                                  */
     lw_lookup *found;        /* addresses in the order of the race                           */
     lw_attempt *attempts;    /* one for each                                                 */
     size_t n_attempts, n_begun, n_failed;
