@@ -25,6 +25,10 @@
  * is `unsent` or `deferred` is tried again as the retry policy says; what is `uncertain` is never
  * sent again unless the policy asks for it.
  *
+ * A server's name may have several addresses: connections begin with each of them in turn (of
+ * IPv6 and IPv4 the resolver's choice goes first).  One that does not answer comes last for a
+ * minute.  lw_send() and sessions keep the resolver's order.
+ *
  * Threads: the calls on a pool may be made from any thread, also from a completion, but for
  * lw_pool_close().  With threads of the library's own send->alloc and the allocator of
  * messages must be usable from several threads (malloc is).

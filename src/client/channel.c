@@ -159,10 +159,13 @@ lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
 {
     lw_conn_opts where = { .alloc = c->setup->alloc, .host = url->host, .port = url->port,
                            .path = url->path, .implicit_tls = url->tls == LW_TLS_IMPLICIT,
-                           .timeout_ms = c->setup->opts.connect_timeout_ms };
+                           .timeout_ms = c->setup->opts.connect_timeout_ms,
+                           .lookup = c->setup->lookup, .lookup_ctx = c->setup->lookup_ctx };
     lw_code rc;
 
     lw_channel_close(c);
+    if (c->setup->rotations != NULL)
+        where.rotation = &c->setup->rotations[url - c->setup->urls];
     c->url = url;
     c->pipelining = &c->setup->pipelining[url - c->setup->urls];
     c->is_lock_step = c->pipelining->is_lock_step;

@@ -166,6 +166,9 @@ typedef struct lw_setup {
     size_t n_urls;
     lw_tls_ctx *tls[2];         /* made when first needed; [1] keeps what does not verify     */
     lw_pipelining_record *pipelining; /* of each URL                                          */
+    lw_rotation *rotations;     /* of each URL; NULL = addresses in the resolver's order      */
+    lw_lookup_fn lookup;        /* tests only; NULL = getaddrinfo                             */
+    void *lookup_ctx;
     uint32_t max_transactions;  /* in one engine                                              */
     bool is_probe;              /* look at everything: a bad certificate does not stop us     */
     bool is_bare;               /* greeting only: the rest is said by hand                    */
@@ -177,6 +180,8 @@ LW_MUST_USE lw_code lw_setup_opts(lw_send_opts *o, const lw_send_opts *given, lw
 /** lw_setup_init - copy and check options, parse URLs.  On failure deinit it all the same. */
 LW_MUST_USE lw_code lw_setup_init(lw_setup *u, const lw_alloc *alloc, const lw_send_opts *opts,
                                   lw_error *err);
+/** lw_setup_rotate - connections to a name begin with its addresses in turn, this one first */
+LW_MUST_USE lw_code lw_setup_rotate(lw_setup *u, uint32_t first);
 void lw_setup_deinit(lw_setup *u);
 /** lw_setup_tls - the context for a server with this policy */
 LW_MUST_USE lw_code lw_setup_tls(lw_setup *u, bool keeps_unverified, lw_tls_ctx **out,

@@ -596,6 +596,9 @@ lw_worker_open(lw_pool_worker *w, lw_error *err)
 
     if (rc < 0)
         return rc;
+    /* workers count for themselves, so each begins with another address */
+    if (lw_setup_rotate(&w->setup, w->index) < 0)
+        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
     w->setup.max_transactions = p->send.window;
     w->who = pthread_self();
     w->is_known = p->is_callers_loop;

@@ -123,6 +123,17 @@ lw_setup_init(lw_setup *u, const lw_alloc *alloc, const lw_send_opts *opts, lw_e
     return check_tls_options(u, err);
 }
 
+lw_code
+lw_setup_rotate(lw_setup *u, uint32_t first)
+{
+    u->rotations = lw_zalloc_array(u->alloc, u->n_urls, sizeof *u->rotations);
+    if (u->rotations == NULL)
+        return LW_ENOMEM;
+    for (size_t i = 0; i < u->n_urls; i++)
+        u->rotations[i].next = first;
+    return LW_OK;
+}
+
 void
 lw_setup_deinit(lw_setup *u)
 {
@@ -134,6 +145,7 @@ lw_setup_deinit(lw_setup *u)
         lw_url_deinit(u->alloc, &u->urls[i]);
     lw_release(u->alloc, u->urls);
     lw_release(u->alloc, u->pipelining);
+    lw_release(u->alloc, u->rotations);
     lw_arena_deinit(&u->arena);
     lw_wipe_str(u->alloc, u->password);
 }

@@ -61,6 +61,7 @@ typedef struct crowd {
     unsigned drops;           /* so many messages are stored, and no word said: it closes     */
     unsigned domain_max;      /* in a session, at most CROWD_DOMAINS; 0 = any number          */
     bool is_first_late;       /* the reply to the first message comes with the next connection */
+    const char *address;      /* to listen on, NULL = 127.0.0.1                                */
     const char *farewell;     /* what crowd_hang_up says before                                */
     bool resets;              /* and whether it ends connections with a reset                  */
     bool is_silent;           /* answers nothing from the end of the second message on         */
@@ -416,6 +417,8 @@ crowd_start(crowd *c)
     struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t n = sizeof a;
 
+    if (c->address != NULL)
+        a.sin_addr.s_addr = inet_addr(c->address);
     c->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->listener < 0 || pipe2(c->wake, O_CLOEXEC) != 0 ||
         bind(c->listener, (struct sockaddr *)&a, n) != 0 || listen(c->listener, 128) != 0 ||
