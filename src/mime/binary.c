@@ -57,15 +57,21 @@ read_piece(void *ctx, lw_span piece, lw_error *err)
     return rc < 0 ? rc : LW_OK;
 }
 
-/* Does what only a binary part may hold stand in one? */
-static bool
-is_in_binary(const lw_scan *s, const finding *f)
+/* Does what only a binary part may hold stand in one?  Then nothing else of the message is altered
+ * either: line ends that have to be are refused. */
+static lw_code
+look_into_binary(const lw_scan *s, const finding *f, bool *is_binary, lw_error *err)
 {
     const lw_read_counts *n = lw_reader_counts(f->reader);
+    uint64_t n_outside = n->n_cr + n->n_lf;
 
-    if (!f->has_binary || f->is_illegal_outside)
-        return false;
-    return s->illegal.code < 0 || s->n_bare > n->n_cr + n->n_lf || (f->is_whole && !s->ends_crlf);
+    *is_binary = f->has_binary && !f->is_illegal_outside
+        && (s->illegal.code < 0 || s->n_bare > n_outside || (f->is_whole && !s->ends_crlf));
+    if (*is_binary && n_outside > 0)
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
+                       "%s: a part is binary, and outside of it is a CR or LF that is not part of a CRLF: "
+                       "make it CRLF, or encode the part", s->label);
+    return LW_OK;
 }
 
 static lw_code
@@ -85,7 +91,8 @@ read_it(const lw_scan *s, const lw_content *c, bool *is_binary, lw_error *err)
         if ((rc = take_events(&f)) < 0)
             *err = *lw_reader_error(f.reader);
     }
-    *is_binary = rc >= 0 && is_in_binary(s, &f);
+    if (rc >= 0)
+        rc = look_into_binary(s, &f, is_binary, err);
     lw_reader_free(f.reader);
     return rc < 0 ? rc : LW_OK;
 }

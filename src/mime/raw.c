@@ -174,6 +174,8 @@ put_binary(lw_rendering *r, const lw_content *c, const lw_scan *s)
     lw_piece body = { .kind = LW_PIECE_COPY, .content = c->has_source ? c : NULL,
                       .skip = s->header_in + s->body_after_cr };
 
+    if (LW_NEVER(body.skip > s->total)) /* an LF was taken for granted */
+        return LW_EBUG;
     body.size_in = body.size_out = s->total - body.skip;
     if (!c->has_source)
         body.memory = (lw_span){ c->memory.ptr + body.skip, (size_t)body.size_in };

@@ -208,6 +208,8 @@ lw_scan_end(lw_scan *s, lw_error *err)
 
     if (s->total == 0)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s is empty", s->label);
+    if (s->after_cr)
+        count_bare(s, '\0'); /* a CR that ends it has no LF either */
     if (s->line_len > 0 && (rc = end_line(s, err)) < 0)
         return rc;
     if (s->header.len <= 2)

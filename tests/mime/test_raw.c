@@ -95,6 +95,8 @@ test_raw__octets_and_recipients(void **state)
 #define MIXED HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
 #define TEXT_PART "--b\r\n\r\ntext\r\n"
 #define BINARY_PART "--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+#define OUTSIDE "a part is binary, and outside of it is a CR or LF that is not part of a CRLF: "     \
+                "make it CRLF, or encode the part"
 #define LONG100 "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
 #define LONG1000 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100 LONG100
 
@@ -142,6 +144,14 @@ test_raw__binary_parts_are_never_altered(void **state)
           false, "mail.eml: line 5 is 1000 octets long; SMTP allows 998" },
         { "NUL in a file of this machine", LW_LIT("From: a@b.de\nTo: c@d.de\nContent-Transfer-Encoding: binary\n\n\0\n"), false,
           "mail.eml: a NUL octet in line 5, column 1; mail cannot carry it" },
+        { "a CR ends the empty line, and it", LW_LIT(HEAD "Content-Transfer-Encoding: binary\r\n\r"), false,
+          HEAD "Content-Transfer-Encoding: binary\r\n\r\n" },
+        { "a CR ends the field, and it", LW_LIT(HEAD "Content-Transfer-Encoding: binary\r"), false,
+          HEAD "Content-Transfer-Encoding: binary\r\n" },
+        { "a CR ends it, and a bare LF is in the part", LW_LIT(MIXED BINARY_PART "a\nb\r\n--b--\r"), false,
+          "mail.eml: " OUTSIDE },
+        { "a bare LF in a text beside it", LW_LIT(MIXED "--b\r\n\r\na\n.\nb\r\n" BINARY_PART "a\n\r\n--b--\r\n"),
+          false, "mail.eml: " OUTSIDE },
         { "base64", LW_LIT(HEAD "Content-Transfer-Encoding: base64\r\n\r\n\0"), false,
           "mail.eml: a NUL octet in line 5, column 1; mail cannot carry it" },
     };
