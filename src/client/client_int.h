@@ -52,6 +52,7 @@ typedef struct lw_transcript {
     uint64_t began_ms;          /* monotonic */
     lw_buf sent, came;          /* lines that have no end yet */
     bool is_after_secret;       /* "<redacted>" stands in sent already */
+    bool hides_rest;            /* of a line that came: more of a challenge */
     uint64_t body_octets;       /* not told yet */
 } lw_transcript;
 

@@ -4,7 +4,8 @@
  *
  * What is told is what left and what came, octet by octet, cut at line ends: not what was meant
  * to be sent.  A secret never enters a buffer here; the octets of a message are counted and
- * told in one line, unless they shall be shown.
+ * told in one line, unless they shall be shown.  What a server says in a login is hidden too: with
+ * the lines of SCRAM, CRAM-MD5 and DIGEST-MD5 passwords can be tried out at leisure.
  */
 #include "client/client_int.h"
 
@@ -68,6 +69,21 @@ tell_buffer(lw_transcript *t, lw_buf *b, lw_direction direction)
     lw_buf_reset(b);
 }
 
+/* [RFC4954 4] "A server challenge is sent as a 334 reply with the text part containing the [BASE64]
+ * encoded string supplied by the SASL mechanism." */
+static bool
+hide_challenge(lw_buf *b)
+{
+    static const char code[] = "334 ";
+    const size_t n = sizeof code - 1;
+
+    if (b->len <= n || memcmp(b->ptr, code, n) != 0)
+        return false;
+    b->len = n;
+    lw_buf_add(b, LW_LIT("<redacted>"));
+    return true;
+}
+
 /* adds octets, tells each line that ends in them, cuts what is too long */
 static void
 take(lw_transcript *t, lw_buf *b, lw_direction direction, lw_span s)
@@ -80,10 +96,15 @@ take(lw_transcript *t, lw_buf *b, lw_direction direction, lw_span s)
             n = room;
             ends = false;
         }
-        lw_buf_add(b, (lw_span){ s.ptr, n });
+        if (!t->hides_rest || direction == LW_TRANSCRIPT_CLIENT)
+            lw_buf_add(b, (lw_span){ s.ptr, n });
         s = (lw_span){ s.ptr + n + ends, s.len - n - ends };
-        if (ends || b->len == LW_TRANSCRIPT_LINE_MAX)
+        if (direction == LW_TRANSCRIPT_SERVER && hide_challenge(b))
+            t->hides_rest = true;
+        if (ends || b->len == LW_TRANSCRIPT_LINE_MAX) {
             tell_buffer(t, b, direction);
+            t->hides_rest = t->hides_rest && !(ends && direction == LW_TRANSCRIPT_SERVER);
+        }
     }
 }
 

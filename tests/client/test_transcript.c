@@ -113,11 +113,37 @@ test_transcript__notes_are_printable(void **state)
     lw_transcript_deinit(&t);
 }
 
+/* a SCRAM challenge is all that is needed to try passwords out */
+static void
+test_transcript__challenges_are_hidden(void **state)
+{
+    static char came[20000];
+    const char *want = "S 250-hi\nS 334 <redacted>\nS 334 <redacted>\nS 334\nS 334 <redacted>\n"
+                       "S 235 334 is no code here\n";
+    lw_transcript t;
+
+    (void)state;
+    strcpy(came, "250-hi\r\n334 cj1mb28scz1iYXI=\r\n334 x\n334\r\n334 ");
+    memset(came + strlen(came), 'A', 12288);
+    strcat(came, "\r\n235 334 is no code here\r\n");
+    for (size_t piece = 1; piece < 30; piece++) {
+        init(&t, false);
+        for (size_t at = 0, n; at < strlen(came); at += n) {
+            n = strlen(came) - at < piece ? strlen(came) - at : piece;
+            lw_transcript_came(&t, (lw_span){ came + at, n });
+        }
+        lw_transcript_flush(&t);
+        assert_string_equal(told, want);
+        lw_transcript_deinit(&t);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transcript__sent_at_each_split_same_lines),
+        cmocka_unit_test(test_transcript__challenges_are_hidden),
         cmocka_unit_test(test_transcript__endless_line_is_cut),
         cmocka_unit_test(test_transcript__notes_are_printable),
     };
