@@ -118,4 +118,9 @@ void lw_journal_drop(lw_journal *j);
 /** lw_journal_sync - and to the disk: power loss does not */
 LW_MUST_USE lw_code lw_journal_sync(lw_journal *j, lw_error *err);
 
+/** lw_list_columns - the columns of a list for a sentence: "email, name"; the first ones where there are
+ *  many */
+#define LW_COLUMNS_SHOWN 300
+void lw_list_columns(char list[LW_COLUMNS_SHOWN], const char *const *names, size_t n);
+
 #endif

@@ -196,6 +196,7 @@ static lw_code
 find_to(maker *k, const char *to_field)
 {
     const char *name = to_field == NULL ? "email" : to_field;
+    char known[LW_COLUMNS_SHOWN];
 
     for (size_t i = 0; i < k->n; i++) {
         if (strcmp(k->columns[i], name) == 0) {
@@ -203,8 +204,9 @@ find_to(maker *k, const char *to_field)
             return LW_OK;
         }
     }
+    lw_list_columns(known, k->columns, k->n);
     return lw_fail(k->err, LW_EMESSAGE, LW_STAGE_COMPOSE,
-                   "the list has no column \"%s\" for the address: say which one it is", name);
+                   "the list has no column \"%s\" for the address; its columns are: %s", name, known);
 }
 
 lw_code

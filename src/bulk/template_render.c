@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* bulk/template_render.c - a template meets its columns, then row after row */
+#include "bulk/bulk_int.h"
 #include "bulk/template_int.h"
 
 size_t
@@ -16,14 +17,12 @@ lw_template_field_at(const lw_template *t, size_t i)
 
 /* ---- columns ------------------------------------------------------------------------------ */
 
-static lw_code
-no_column(const lw_template *t, const lw_template_field *f, const char *const *names, size_t n,
-          lw_error *err)
+void
+lw_list_columns(char list[LW_COLUMNS_SHOWN], const char *const *names, size_t n)
 {
-    char list[300] = "";
     size_t len = 0;
 
-    for (size_t i = 0; i < n && len + LW_TEMPLATE_NAME + 8 < sizeof list; i++) {
+    for (size_t i = 0; i < n && len + LW_TEMPLATE_NAME + 8 < LW_COLUMNS_SHOWN; i++) {
         size_t k = strnlen(names[i], LW_TEMPLATE_NAME);
 
         if (len > 0)
@@ -33,6 +32,15 @@ no_column(const lw_template *t, const lw_template_field *f, const char *const *n
         len += k;
     }
     list[len] = '\0';
+}
+
+static lw_code
+no_column(const lw_template *t, const lw_template_field *f, const char *const *names, size_t n,
+          lw_error *err)
+{
+    char list[LW_COLUMNS_SHOWN];
+
+    lw_list_columns(list, names, n);
     return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
                    "%s line %u column %u: the list has no column \"%s\"; its columns are: %s",
                    t->name, f->line, f->column, f->name, list);

@@ -58,7 +58,8 @@ cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
             return cannot_write("failures", a->failures);
         rc = f->goes_on ? CLI_GO_ON : begin_failures(f);
     }
-    if (rc == CLI_GO_ON && a->report != NULL && (f->report = fopen(a->report, "we")) == NULL)
+    /* "a": a report that is there stays until there is another to take its place */
+    if (rc == CLI_GO_ON && a->report != NULL && (f->report = fopen(a->report, "ae")) == NULL)
         rc = cannot_write("report", a->report);
     return rc;
 }
@@ -227,7 +228,12 @@ write_report(void *ctx, const char *p, size_t n)
 void
 cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *about)
 {
-    if (f->report != NULL && lw_tally_page(t, about, write_report, f->report) < 0)
+    if (f->report == NULL)
+        return;
+    /* what is no file, such as a pipe, has nothing to be emptied */
+    if (ftruncate(fileno(f->report), 0) != 0 && errno != EINVAL)
+        f->has_failed = true;
+    if (lw_tally_page(t, about, write_report, f->report) < 0)
         f->has_failed = true;
 }
 

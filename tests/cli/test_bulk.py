@@ -213,9 +213,10 @@ class Refused(Bulk):
             (64, 'no message', ['--list', people, '-f', 'a@b.c']),
             (64, 'no sender', ['--list', people, '--text', 'x']),
             (64, '--list', ['people.csv', *BASIC]),
+            (65, 'no column "mail" for the address; its columns are: email, name',
+             ['--list', people, '-f', 'a@b.c', '--text', 'x', '--to-field', 'mail']),
             (65, 'text line 2 column 3: the list has no column "nmae"; its columns are: email, name',
              ['--list', people, '-f', 'a@b.c', '--text', 'x\nyz{{nmae}}']),
-            (65, 'no column "mail"', ['--list', people, *BASIC, '--to-field', 'mail']),
             (65, 'line 1 column 1: {{ without }}', ['--list', people, '-f', 'a@b.c', '--text', '{{x']),
             (65, 'partial', ['--list', people, '-f', 'a@b.c', '--html', '{{>header}}']),
             (65, 'never closed', ['--list', people, '-f', 'a@b.c', '--html', '{{#name}}']),
@@ -240,8 +241,11 @@ class Refused(Bulk):
         with Sink() as sink:
             self.assertEqual(run('bulk', '--via', sink.url, '--list', people, *BASIC,
                                  '--journal', journal).code, 0)
+        report = self.path('report.html', 'of the first run')
         self.check(78, 'it belongs to another template', '--list', people, *BASIC[:-1], 'Else',
-                   '--journal', journal)
+                   '--journal', journal, '--report', report)
+        with open(report, encoding='utf-8') as f:
+            self.assertEqual(f.read(), 'of the first run')
         other = self.path('other.csv', 'email,name\nuser1@example1.org,Name 1\nx@example.org,X\n')
         self.check(78, 'it belongs to another list', '--list', other, *BASIC, '--journal', journal)
 
