@@ -90,10 +90,11 @@ typedef struct lw_pool_opts {
      * follows the replies, so many as are answered in a round trip and 10 ms, and two; a
      * server's very first message goes alone, and a connection begins with 8.
      *
-     * A server that offers PIPELINING and loses commands is found by what it answers (503 to a
-     * command whose predecessors were accepted; no answer to the rest of a group; two sessions
-     * lost in their first group), as long as it has never answered a group in whole.  Then its
-     * connections say one command at a time, and what was refused for it is sent once more.
+     * A server that offers PIPELINING and loses commands is found by what it answers (503 to RCPT
+     * or DATA although what came before was accepted, and no enhanced code says that it is a policy;
+     * no answer to the rest of a group; two sessions lost in their first group), as long as it has
+     * never answered a group in whole.  Then its connections say one command at a time, and what
+     * was refused for it is sent once more.  No message that may be accepted is given up for it.
      */
     const lw_send_opts *send;     /* must be set: it names the servers                       */
     bool spread;                  /* connections go to the servers in turn, else to the first

@@ -171,6 +171,8 @@ typedef struct lw_smtp_opts {
                                  engine is READY, and lw_smtp_command() says what comes next */
     uint64_t window_bytes;    /* no further transaction begins while so many octets wait for
                                  their replies; one is always allowed; 0 = 4,194,304       */
+    bool pipelining_works;    /* another session with this server has shown it: no reply is
+                                 taken for a sign that commands got lost                   */
 } lw_smtp_opts;
 
 /** lw_smtp_opts_init - set all options to their defaults */
@@ -310,7 +312,8 @@ typedef enum lw_pipelining {
     LW_PIPELINING_FAILS    /* commands of the first group got lost: 503 to one whose predecessors
                               were accepted, or some were answered and the next one never was */
 } lw_pipelining;
-/** lw_smtp_pipelining - if it FAILS, or has ENDED twice, opts.no_pipelining is for this server */
+/** lw_smtp_pipelining - if it WORKS, the next sessions' opts.pipelining_works can be set; if it FAILS,
+ *  or has ENDED twice, opts.no_pipelining is for this server */
 LW_API lw_pipelining lw_smtp_pipelining(const lw_smtp *e);
 /** lw_smtp_state_name - the state's name in src/smtp/states.def, for logs */
 LW_API const char *lw_smtp_state_name(const lw_smtp *e);

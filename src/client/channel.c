@@ -196,6 +196,7 @@ engine_options(const lw_channel *c, lw_smtp_opts *o)
     o->window_bytes = u->opts.window_bytes;
     o->no_pipelining = u->opts.no_pipelining || c->url->no_pipelining ||
                        c->is_lock_step;
+    o->pipelining_works = c->pipelining->works;
     o->no_chunking = u->opts.no_chunking;
     o->is_by_hand = u->is_bare;
     o->timeouts = u->opts.timeouts;

@@ -262,6 +262,7 @@ typedef struct lw_line {
     lw_transcript transcript;
     uint32_t server, round;
     lw_window window;           /* jobs that make sense on it at once                         */
+    bool is_proven;             /* its engine knows that PIPELINING works; before: one job    */
     uint32_t n_jobs;
     uint64_t n_given, n_done;   /* jobs in its life                                           */
     bool has_taken;             /* MAIL of one of them                                        */

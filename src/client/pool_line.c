@@ -150,6 +150,13 @@ lw_line_settle(lw_line *l)
         move_to(l, to);
 }
 
+/* of this connection's engine: it takes no 503 for a sign of lost commands any more */
+static bool
+pipelining_works(const lw_line *l)
+{
+    return lw_smtp_pipelining(l->channel.link.engine) == LW_PIPELINING_WORKS;
+}
+
 static lw_window
 window_of(const lw_line *l)
 {
@@ -164,7 +171,7 @@ window_of(const lw_line *l)
     else if (!has_chunking && most > NO_CHUNKING_WINDOW)
         most = NO_CHUNKING_WINDOW;
     /* a server's first message goes alone: if it loses commands, no other one is hurt */
-    lw_window_init(&w, c->pipelining->works ? WINDOW_FIRST : 1, most, c->round_trip_ms);
+    lw_window_init(&w, pipelining_works(l) ? WINDOW_FIRST : 1, most, c->round_trip_ms);
     return w;
 }
 
@@ -206,10 +213,12 @@ finish_job(lw_line *l, lw_pool_job *j, const lw_event *ev)
     j->report->flights += lw_smtp_flights(engine) - j->flights_before;
     lw_channel_finish(&l->channel, &t);
     l->n_jobs--;
-    if (l->n_done == 0 && l->channel.pipelining->works)
+    if (!l->is_proven && pipelining_works(l)) {
+        l->is_proven = true;
         l->window = window_of(l);
-    else
+    } else if (l->is_proven) {
         lw_window_done(&l->window, uv_now(l->worker->loop));
+    }
     /* the server's limit is reached, told or not, or it loses commands: no more over this one */
     if (ev->code == LW_ELIMIT || lw_channel_lost_commands(&l->channel) ||
         (l->has_taken && lw_pool_job_put_off_at_mail(j)))
@@ -288,6 +297,7 @@ come_up(lw_line *l)
         fail(l, &err);
         return false;
     }
+    l->is_proven = pipelining_works(l);
     l->window = window_of(l);
     l->max_given = most_jobs(l);
     l->up_ms = l->idle_ms = uv_now(l->worker->loop);

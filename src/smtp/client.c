@@ -117,6 +117,8 @@ take_options(lw_smtp *e, const lw_smtp_opts *opts)
     e->opts.window = or_default(opts->window, 1);
     if (opts->window_bytes == 0)
         e->opts.window_bytes = WINDOW_BYTES;
+    if (opts->pipelining_works)
+        e->pipelining = LW_PIPELINING_WORKS;
     e->opts.max_reply_bytes = or_default(opts->max_reply_bytes, 16384);
     e->opts.max_capability_bytes = or_default(opts->max_capability_bytes, 4096);
     default_timeouts(&e->opts.timeouts);

@@ -402,12 +402,32 @@ odd_reply(lw_smtp *e, lw_stage stage, const lw_reply *r)
 
 /* ---- does PIPELINING work? ------------------------------------------------------------------ */
 
-/* 503, "bad sequence of commands", to a command whose predecessors were accepted: the server has
- * not seen all of the group */
-static void
-doubt_sequence(lw_smtp *e, const lw_reply *r)
+/* Where an enhanced code says something else than X.5.1, "Invalid command: A mail transaction protocol
+ * command was issued which was either out of sequence or unsupported" (RFC 3463 3.6), it is not
+ * this case but a policy, such as a login that is missing. */
+static bool
+is_bad_sequence(const lw_reply *r)
 {
-    if (r->code == 503 && e->has_group && e->pipelining == LW_PIPELINING_UNTRIED)
+    return r->code == 503 && (r->enhanced.klass == 0 ||
+                              (r->enhanced.subject == 5 && r->enhanced.detail <= 1));
+}
+
+/* No further reply is needed to know what has become of anybody: none of this transaction can have
+ * been accepted, and there is no other one under way. */
+static bool
+ends_without_harm(const lw_smtp *e, const slot *s)
+{
+    return e->n_in_flight == 1 && (all_rcpts_answered(s) || !s->body_used);
+}
+
+/* 503, "bad sequence of commands", to a command whose predecessors were accepted: the server has
+ * not seen all of the group, and the session ends for that.  It may as well be a policy; so only where
+ * the outcomes are true in either case. */
+static void
+doubt_sequence(lw_smtp *e, const slot *s, const lw_reply *r)
+{
+    if (e->has_group && e->pipelining == LW_PIPELINING_UNTRIED && is_bad_sequence(r) &&
+        ends_without_harm(e, s))
         e->pipelining = LW_PIPELINING_FAILS;
 }
 
@@ -507,7 +527,9 @@ reply_to_rcpt(lw_smtp *e, uint32_t i, const lw_reply *r)
     }
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_RCPT, r);
-    doubt_sequence(e, r);
+    /* with a recipient taken the server has not lost what came before; and it may get the data */
+    if (s->n_taken == 0)
+        doubt_sequence(e, s, r);
     if (is_too_many(s, r))
         put_off(e, s, rcpt);
     else
@@ -533,7 +555,7 @@ reply_to_data(lw_smtp *e, uint32_t i, const lw_reply *r)
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_DATA, r);
     if (!s->is_failed && s->n_taken > 0)
-        doubt_sequence(e, r);
+        doubt_sequence(e, s, r);
     s->needs_reset = true;
     if (s->is_failed && e->cur == i)
         leave_slot(e, s);
@@ -549,8 +571,6 @@ reply_to_chunk(lw_smtp *e, uint32_t i, const lw_reply *r)
         return LW_OK;
     if (!is_refusal(r))
         return odd_reply(e, LW_STAGE_DATA, r);
-    if (!lw_smtp_slot(e, i)->is_failed && lw_smtp_slot(e, i)->n_taken > 0)
-        doubt_sequence(e, r);
     lw_smtp_slot(e, i)->needs_reset = true;
     return refuse_batch(e, i, LW_STAGE_DATA, r);
 }
@@ -576,8 +596,6 @@ reply_to_end(lw_smtp *e, uint32_t i, const lw_reply *r)
 
     if (r->code / 100 == 3)
         return odd_reply(e, LW_STAGE_DATA, r);
-    if (!s->is_failed && s->n_taken > 0)
-        doubt_sequence(e, r);
     /* [RFC3030 2] "The resulting state from a failed BDAT command is indeterminate." */
     if (s->uses_bdat && r->code / 100 != 2)
         s->needs_reset = true;

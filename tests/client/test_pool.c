@@ -96,6 +96,37 @@ test_pool__server_that_loses_commands_gets_one_at_a_time(void **state)
     }
 }
 
+/* Its PIPELINING has worked: 503 is the answer to the one recipient that gets it, whatever else is on
+ * its way over that connection. */
+static void
+test_pool__503_behind_proven_pipelining_ends_no_session(void **state)
+{
+    static const char *const ehlos[] = { PIPELINING_EHLO, CHUNKING_EHLO };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(ehlos); i++) {
+        crowd *c = crowd_new(ehlos[i]);
+        pool_tally *t = pool_tally_new();
+        lw_pool_stats s;
+        pool_aim a;
+
+        c->refuses_first = true;
+        crowd_start(c);
+        pool_aim_at(&a, c->port);
+        a.opts.connections = 1;
+        a.opts.max_messages = 10;
+        run_jobs(&a, "ok", 100, t, &s);
+        crowd_stop(c);
+        pool_check(t, c, 100);
+        assert_int_equal(pool_count(t, 100, LW_OUTCOME_REJECTED), 9);
+        assert_int_equal(pool_count(t, 100, LW_OUTCOME_ACCEPTED), 91);
+        assert_int_equal(c->connections, 10);
+        assert_int_equal(s.lost, 0);
+        free(t);
+        free(c);
+    }
+}
+
 /* an option, or the URL, says so from the start */
 static void
 test_pool__no_pipelining_is_obeyed(void **state)
@@ -1145,6 +1176,7 @@ main(void)
         cmocka_unit_test(test_pool__many_messages_each_arrives_once),
         cmocka_unit_test(test_pool__server_closes_after_k_nothing_lost),
         cmocka_unit_test(test_pool__server_that_loses_commands_gets_one_at_a_time),
+        cmocka_unit_test(test_pool__503_behind_proven_pipelining_ends_no_session),
         cmocka_unit_test(test_pool__no_pipelining_is_obeyed),
         cmocka_unit_test(test_pool__mailmax_sessions_are_renewed),
         cmocka_unit_test(test_pool__mail_put_off_after_k_sessions_are_renewed),

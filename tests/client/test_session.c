@@ -132,6 +132,41 @@ test_session__server_that_loses_commands_gets_one_at_a_time(void **state)
     free(c);
 }
 
+/* one of two recipients gets 503: what became of the other one is told by the server */
+static void
+test_session__503_to_one_recipient_ends_nothing(void **state)
+{
+    static const char *const ehlos[] = { PLAIN_EHLO, "250-peer\r\n250 PIPELINING\r\n" };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(ehlos); i++) {
+        crowd *c = calloc(1, sizeof *c);
+        target t;
+        lw_session *s;
+        lw_message *m = compose("bob-1@example.org");
+        lw_report *r = NULL;
+
+        assert_non_null(c);
+        (void)lw_message_to(m, "seq-2@example.org");
+        c->ehlo = ehlos[i];
+        crowd_start(c);
+        aim(&t, c->port);
+        s = open_session(&t);
+        (void)lw_session_send(s, m, &r);
+        assert_string_equal(lw_report_outcome(r), "partial");
+        assert_int_equal(lw_report_result(r, 0)->outcome, LW_OUTCOME_ACCEPTED);
+        assert_int_equal(lw_report_result(r, 1)->outcome, LW_OUTCOME_REJECTED);
+        lw_report_free(r);
+        lw_message_free(m);
+        expect(s, "bob-3@example.org", "accepted");
+        lw_session_close(s);
+        crowd_stop(c);
+        assert_int_equal(c->stored[1], 1);
+        assert_int_equal(c->connections, 1);
+        free(c);
+    }
+}
+
 /* the server closes after each second message without a word: no message is lost, none is sent
  * twice, and nobody hears of it */
 static void
@@ -809,6 +844,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session__many_messages_one_connection),
         cmocka_unit_test(test_session__server_that_loses_commands_gets_one_at_a_time),
+        cmocka_unit_test(test_session__503_to_one_recipient_ends_nothing),
         cmocka_unit_test(test_session__server_closes_when_idle_reconnects),
         cmocka_unit_test(test_session__mailmax_reached_new_session),
         cmocka_unit_test(test_send__server_hangs_up_in_the_data_last_words_are_heard),

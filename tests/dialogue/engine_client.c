@@ -81,6 +81,8 @@ set_option(lw_smtp_opts *o, bool *tls, const words *w)
         o->protocol = LW_PROTOCOL_LMTP;
     else if (word_is(w, 0, "no_pipelining"))
         o->no_pipelining = true;
+    else if (word_is(w, 0, "pipelining_works"))
+        o->pipelining_works = true;
     else if (word_is(w, 0, "no_chunking"))
         o->no_chunking = true;
     else if (word_is(w, 0, "tls"))

@@ -8,6 +8,7 @@
  *
  *   ok-7@x     taken                    defer-7@x  450 until it was refused `deferrals` times
  *   bad-7@x    550                      die-7@x    the connection is closed without a word
+ *   seq-7@x    503, as its policy
  */
 #ifndef LW_TESTS_CROWD_H
 #define LW_TESTS_CROWD_H
@@ -35,6 +36,7 @@ typedef struct crowd_conn {
     int fd;
     size_t budget;            /* octets it may still say                                       */
     bool is_mute, has_mail;
+    bool refuses_next;        /* 503 to the next RCPT                                          */
     bool is_full;             /* the last MAIL was refused                                     */
     bool is_late;             /* owes a reply, says it when the next connection comes, and ends */
     bool in_data;             /* lines of a message until the dot                              */
@@ -58,6 +60,10 @@ typedef struct crowd {
     unsigned mail_max_in_all; /* messages, then each MAIL gets 452; 0 = no limit               */
     unsigned deferrals;       /* of each defer-N                                               */
     bool swallows;            /* what comes in one piece behind MAIL is lost: it offers PIPELINING only */
+    bool leaves;              /* when a command was lost nobody listens any more               */
+    void (*on_swallow)(void *ctx); /* before anything else is read; NULL = nothing             */
+    void *swallow_ctx;
+    bool refuses_first;       /* 503 to the first RCPT of each connection but the first        */
     unsigned drops;           /* so many messages are stored, and no word said: it closes     */
     unsigned domain_max;      /* in a session, at most CROWD_DOMAINS; 0 = any number          */
     bool is_first_late;       /* the reply to the first message comes with the next connection */
@@ -75,6 +81,7 @@ typedef struct crowd {
     atomic_uint late_replies, over_domain_max;
     atomic_uint last_body;    /* of MAIL: 0 7BIT, or none; 1 8BITMIME, 2 BINARYMIME             */
     uint16_t port;
+    bool has_left;
     int listener, wake[2];
     pthread_t thread;
     unsigned n_now;
@@ -136,6 +143,10 @@ crowd_rcpt(crowd *c, crowd_conn *k, const char *line)
     if (k->is_full)
         return crowd_say(k, "503 5.5.1 MAIL first\r\n");
     c->offered[n]++;
+    if (k->refuses_next || strstr(line, "<seq-") != NULL) {
+        k->refuses_next = false;
+        return crowd_say(k, "503 5.5.1 not over this connection\r\n");
+    }
     if (strstr(line, "<die-") != NULL)
         return false;
     if (strstr(line, "<bad-") != NULL)
@@ -242,6 +253,10 @@ crowd_swallow(crowd *c, crowd_conn *k, size_t at)
     if (eol == NULL)
         return at;
     c->swallowed++;
+    if (c->leaves)
+        c->has_left = shutdown(c->listener, SHUT_RDWR) == 0;
+    if (c->on_swallow != NULL)
+        c->on_swallow(c->swallow_ctx);
     return (size_t)(eol - k->in) + 2;
 }
 
@@ -325,6 +340,7 @@ crowd_accept(crowd *c)
     if ((k = calloc(1, sizeof *k)) == NULL)
         abort();
     k->fd = fd;
+    k->refuses_next = c->refuses_first && c->connections > 1;
     k->budget = c->seed == 0 ? SIZE_MAX : crowd_random(c) % c->cut_below;
     c->conns[i] = k;
     c->n_now++;
@@ -389,7 +405,7 @@ crowd_run(void *arg)
         nfds_t n = 2;
 
         p[0] = (struct pollfd){ .fd = c->wake[0], .events = POLLIN };
-        p[1] = (struct pollfd){ .fd = c->listener, .events = POLLIN };
+        p[1] = (struct pollfd){ .fd = c->has_left ? -1 : c->listener, .events = POLLIN };
         for (int i = 0; i < CROWD_CONNS; i++)
             if (c->conns[i] != NULL && !c->conns[i]->is_late) {
                 who[n] = i;
