@@ -354,6 +354,9 @@ void lw_report_event(lw_report *r, const lw_event *ev, const struct lw_outgoing 
 void lw_report_note_fmt(lw_report *r, const char *fmt, ...) LW_PRINTF(2, 3);
 /** lw_report_dropped - a note for each wish that the server does not offer */
 void lw_report_dropped(lw_report *r, uint32_t caps);
+/** lw_report_unsay - recipient i is `unsent` again, for a second try: what came of the first does
+ *  not count */
+void lw_report_unsay(lw_report *r, size_t i);
 /** lw_report_out_of_sequence - lw_result_out_of_sequence for every recipient */
 bool lw_report_out_of_sequence(const lw_report *r);
 /** lw_report_all_unsent - sending again is safe for every recipient */

@@ -270,10 +270,12 @@ lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy, bool out_of_sequ
     }
     for (size_t i = 0; i < j->env.n_rcpts; i++) {
         const lw_result *was = &j->report->results[j->map[i]];
+        bool is_out = out_of_sequence && lw_result_out_of_sequence(was);
 
-        if (!lw_pool_may_retry(policy, was->outcome, j->report->error.code) &&
-            !(out_of_sequence && lw_result_out_of_sequence(was)))
+        if (!is_out && !lw_pool_may_retry(policy, was->outcome, j->report->error.code))
             continue;
+        if (is_out) /* also if there will be no further attempt */
+            lw_report_unsay(j->report, j->map[i]);
         j->env.rcpts[n] = j->env.rcpts[i];
         j->map[n++] = j->map[i];
     }

@@ -71,6 +71,18 @@ is_for_another(lw_pool_job *j, const lw_line *l)
            j->n_full++ < l->worker->pool->opts.connections;
 }
 
+/* the 503 of a server that has lost commands is no answer, also if nobody can ask again */
+static void
+cancel_out_of_sequence(lw_pool_job *j)
+{
+    lw_error *err = &j->report->error;
+
+    if (!lw_pool_job_narrow(j, &(lw_pool_retry){ 0 }, true))
+        return;
+    lw_fail(err, LW_ECANCELED, LW_STAGE_NONE, "canceled before it was sent");
+    err->retry = LW_RETRY_LATER;
+}
+
 lw_verdict
 lw_pool_judge(lw_pool_job *j, lw_line *l)
 {
@@ -78,14 +90,17 @@ lw_pool_judge(lw_pool_job *j, lw_line *l)
     bool is_lost = lw_smtp_error(l->channel.link.engine)->code < 0;
     size_t n_offered = j->env.n_rcpts;
     bool is_out = lw_channel_lost_commands(&l->channel) && !j->was_out_of_sequence;
-    bool is_free, is_full, goes_on;
+    bool is_canceled, is_free, is_full, goes_on;
 
     if (j->report->error.code == LW_OK && !is_out && !lw_report_has_deferred(j->report))
         return LW_VERDICT_FINISHED; /* accepted or refused: the usual case */
     is_free = is_lost && is_free_of_blame(j, l);
     is_full = !is_lost && is_for_another(j, l);
-    goes_on = !atomic_load(&j->is_canceled) && !lw_pool_is_stopping(p) &&
-              j->body->rewind != NULL && lw_pool_job_narrow(j, &p->opts.retry, is_out);
+    is_canceled = atomic_load(&j->is_canceled) || lw_pool_is_stopping(p);
+    if (is_canceled && is_out)
+        cancel_out_of_sequence(j);
+    goes_on = !is_canceled && j->body->rewind != NULL &&
+              lw_pool_job_narrow(j, &p->opts.retry, is_out);
     if (!goes_on)
         return LW_VERDICT_FINISHED;
     /* a limit of the session: others used it up, who need not be answered yet, or the job itself

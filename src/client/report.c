@@ -186,6 +186,17 @@ lw_report_dropped(lw_report *r, uint32_t caps)
             lw_report_note_fmt(r, "%s", wishes[i].text);
 }
 
+void
+lw_report_unsay(lw_report *r, size_t i)
+{
+    lw_result *one = &r->results[i];
+
+    if (r->has_reply && one->code != 0 && r->reply.code == one->code &&
+        r->reply.stage == one->stage)
+        r->has_reply = false;
+    *one = (lw_result){ .outcome = LW_OUTCOME_UNSENT, .text = no_text, .address = one->address };
+}
+
 bool
 lw_report_all_unsent(const lw_report *r)
 {

@@ -134,6 +134,15 @@ may_try_again(const lw_session *s, bool was_fresh, const lw_body *body, const lw
     return !was_fresh && is_reason && lw_report_all_unsent(r);
 }
 
+/* whoever was refused as out of sequence is as good as new, also if the second try fails */
+static void
+begin_anew(lw_report *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        lw_report_unsay(r, i);
+    lw_error_clear(&r->error);
+}
+
 static bool
 connect_if_needed(lw_session *s, lw_report *r)
 {
@@ -156,7 +165,7 @@ lw_transact(lw_session *s, lw_envelope *env, lw_body *body, bool is_last,
     attempt(s, is_last, &t);
     if (may_try_again(s, was_fresh, body, r) && body->rewind(body->ctx) == LW_OK) {
         lw_session_hang_up(s);
-        lw_error_clear(&r->error);
+        begin_anew(r);
         if (lw_session_connect(s, &r->error) >= 0)
             attempt(s, is_last, &t);
     }

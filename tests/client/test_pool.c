@@ -127,6 +127,68 @@ test_pool__503_behind_proven_pipelining_ends_no_session(void **state)
     }
 }
 
+/* 503 because a command was lost, and then the server cannot be reached: nobody was refused */
+static void
+test_pool__503_whose_second_try_fails_is_unsent(void **state)
+{
+    static const char *const ehlos[] = { PIPELINING_EHLO, CHUNKING_EHLO };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(ehlos); i++) {
+        crowd *c = crowd_new(ehlos[i]);
+        pool_tally *t = pool_tally_new();
+        lw_pool_stats s;
+        pool_aim a;
+
+        c->swallows = c->leaves = true;
+        crowd_start(c);
+        pool_aim_at(&a, c->port);
+        a.opts.connections = 1;
+        a.opts.retry.attempts = 1;
+        run_jobs(&a, "ok", 1, t, &s);
+        crowd_stop(c);
+        pool_check(t, c, 1);
+        assert_int_equal(c->swallowed, 1);
+        assert_int_equal(t->outcome[0], LW_OUTCOME_UNSENT);
+        assert_non_null(strstr(t->text, "connect"));
+        free(t);
+        free(c);
+    }
+}
+
+static void
+stop_the_pool(void *ctx)
+{
+    lw_pool_stop(ctx);
+}
+
+/* the same, and there is no second try because the pool stops */
+static void
+test_pool__503_without_second_try_is_unsent(void **state)
+{
+    crowd *c = crowd_new(CHUNKING_EHLO);
+    pool_tally *t = pool_tally_new();
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    c->swallows = true;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    p = pool_open(&a);
+    c->on_swallow = stop_the_pool;
+    c->swallow_ctx = p;
+    assert_int_equal(pool_give(p, "ok", 0, t, true, NULL), LW_OK);
+    assert_int_equal(lw_pool_drain(p), LW_OK);
+    lw_pool_close(p);
+    crowd_stop(c);
+    pool_check(t, c, 1);
+    assert_int_equal(t->outcome[0], LW_OUTCOME_UNSENT);
+    assert_non_null(strstr(t->text, "canceled"));
+    free(t);
+    free(c);
+}
+
 /* an option, or the URL, says so from the start */
 static void
 test_pool__no_pipelining_is_obeyed(void **state)
@@ -1177,6 +1239,8 @@ main(void)
         cmocka_unit_test(test_pool__server_closes_after_k_nothing_lost),
         cmocka_unit_test(test_pool__server_that_loses_commands_gets_one_at_a_time),
         cmocka_unit_test(test_pool__503_behind_proven_pipelining_ends_no_session),
+        cmocka_unit_test(test_pool__503_whose_second_try_fails_is_unsent),
+        cmocka_unit_test(test_pool__503_without_second_try_is_unsent),
         cmocka_unit_test(test_pool__no_pipelining_is_obeyed),
         cmocka_unit_test(test_pool__mailmax_sessions_are_renewed),
         cmocka_unit_test(test_pool__mail_put_off_after_k_sessions_are_renewed),

@@ -132,6 +132,36 @@ test_session__server_that_loses_commands_gets_one_at_a_time(void **state)
     free(c);
 }
 
+/* and then it cannot be reached: nobody was refused */
+static void
+test_session__503_whose_second_try_fails_is_unsent(void **state)
+{
+    crowd *c = calloc(1, sizeof *c);
+    target t;
+    lw_session *s;
+    lw_report *r;
+
+    (void)state;
+    assert_non_null(c);
+    c->ehlo = PLAIN_EHLO;
+    c->swallows = c->leaves = true;
+    crowd_start(c);
+    aim(&t, c->port);
+    s = open_session(&t);
+    r = send_one(s, "bob-1@example.org");
+    assert_string_equal(lw_report_outcome(r), "unsent");
+    assert_int_equal(lw_report_error(r)->code, LW_ECONNECT);
+    assert_int_equal(lw_report_result(r, 0)->code, 0);
+    assert_string_equal(lw_report_result(r, 0)->text, lw_report_text(r));
+    assert_null(lw_report_reply(r));
+    lw_report_free(r);
+    lw_session_close(s);
+    crowd_stop(c);
+    assert_int_equal(c->swallowed, 1);
+    assert_int_equal(c->stored[1], 0);
+    free(c);
+}
+
 /* one of two recipients gets 503: what became of the other one is told by the server */
 static void
 test_session__503_to_one_recipient_ends_nothing(void **state)
@@ -844,6 +874,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session__many_messages_one_connection),
         cmocka_unit_test(test_session__server_that_loses_commands_gets_one_at_a_time),
+        cmocka_unit_test(test_session__503_whose_second_try_fails_is_unsent),
         cmocka_unit_test(test_session__503_to_one_recipient_ends_nothing),
         cmocka_unit_test(test_session__server_closes_when_idle_reconnects),
         cmocka_unit_test(test_session__mailmax_reached_new_session),
