@@ -349,7 +349,7 @@ LW_API LW_MUST_USE lw_code lw_smtp_auth_cancel(lw_smtp *e);
  * @env, @body  the caller's, unchanged until DONE
  * @tag         comes back in the events
  *
- * LW_OK; LW_AGAIN: max_transactions wait already; LW_EADDRESS: an address holds CR, LF, NUL,
+ * LW_OK; LW_AGAIN: there is no room (lw_smtp_room); LW_EADDRESS: an address holds CR, LF, NUL,
  * a control or is too long (nothing was queued); LW_EUSAGE: no recipients, closed, quitting, or
  * a wish that no server could take (a priority of 10, HOLDFOR and HOLDUNTIL together).
  * May be called at any time after lw_smtp_new; the transaction starts when the engine is READY
@@ -360,6 +360,11 @@ LW_API LW_MUST_USE lw_code lw_smtp_auth_cancel(lw_smtp *e);
  * another session can take them.  Of domains 64 are remembered, so a larger RCPTDOMAINMAX is 64.
  */
 LW_API LW_MUST_USE lw_code lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag);
+/** lw_smtp_room - how many transactions lw_smtp_submit takes now; 0 as well when closed or quitting.
+ *  They leave in the order they came in: one that is DONE before an earlier one keeps its place
+ *  until that one is DONE too, so there can be less room than max_transactions without those
+ *  under way. */
+LW_API uint32_t lw_smtp_room(const lw_smtp *e);
 
 /**
  * lw_smtp_command - send one line by hand and give its reply as LW_EVENT_REPLY

@@ -110,13 +110,24 @@ rate_room(const lw_line *l)
                         uv_now(l->worker->loop) * 1000000);
 }
 
+/* What the window leaves, and the engine: a job in many transactions keeps its place there, and
+ * those that were done before it keep theirs behind it. */
+static uint32_t
+window_room(const lw_line *l)
+{
+    uint32_t engine = lw_smtp_room(l->channel.link.engine);
+    uint32_t window = l->n_jobs < l->window.now ? l->window.now - l->n_jobs : 0;
+
+    return window < engine ? window : engine;
+}
+
 uint32_t
 lw_line_room(const lw_line *l)
 {
-    uint64_t room = l->window.now - l->n_jobs, rate = rate_room(l), left;
+    uint64_t room = window_room(l), rate = rate_room(l), left;
 
     if ((l->place != LW_LINE_IDLE && l->place != LW_LINE_ROOM && l->place != LW_LINE_FULL &&
-         l->place != LW_LINE_RESTING) || is_spent(l) || l->n_jobs >= l->window.now)
+         l->place != LW_LINE_RESTING) || is_spent(l))
         return 0;
     left = l->max_given - l->n_given;
     room = room < rate ? room : rate;
@@ -128,7 +139,7 @@ place_of(const lw_line *l)
 {
     if (is_spent(l))
         return LW_LINE_ENDING;
-    if (l->n_jobs >= l->window.now)
+    if (window_room(l) == 0)
         return LW_LINE_FULL;
     if (rate_room(l) == 0)
         return LW_LINE_RESTING;
@@ -244,8 +255,13 @@ lw_line_give(lw_line *l, lw_pool_job *j)
 {
     lw_channel *c = &l->channel;
     static const lw_error no_memory = { .code = LW_ENOMEM, .text = "out of memory" };
-    lw_code rc = lw_pool_job_begin(j, &l->worker->setup.opts);
+    lw_code rc;
 
+    if (LW_NEVER(lw_smtp_room(c->link.engine) == 0)) { /* no reason for a job to end */
+        lw_list_push(&l->worker->again_now, &j->node);
+        return;
+    }
+    rc = lw_pool_job_begin(j, &l->worker->setup.opts);
     j->is_first_on_line = l->n_given == 0;
     l->n_given++;
     lw_rate_take(l->worker->pool->line_interval_ns, &l->tat_ns,

@@ -19,6 +19,14 @@ nth_slot(const lw_smtp *e, uint32_t n)
     return lw_ring(e->first_slot + n, e->opts.max_transactions);
 }
 
+uint32_t
+lw_smtp_room(const lw_smtp *e)
+{
+    if (e == NULL || e->is_closing || e->quit_wanted)
+        return 0;
+    return e->opts.max_transactions - e->n_slots;
+}
+
 lw_code
 lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag)
 {
@@ -27,7 +35,7 @@ lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag)
     if (e == NULL || e->is_closing || e->quit_wanted || env == NULL || body == NULL ||
         body->next == NULL || env->n_rcpts == 0)
         return LW_EUSAGE;
-    if (e->n_slots == e->opts.max_transactions)
+    if (lw_smtp_room(e) == 0)
         return LW_AGAIN;
     if ((rc = lw_smtp_check_envelope(env)) != LW_OK)
         return rc;

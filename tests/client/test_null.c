@@ -680,6 +680,7 @@ test_smtp__null_is_a_wrong_call(void **state)
     USAGE(lw_smtp_auth_answer(NULL, some));
     USAGE(lw_smtp_auth_cancel(NULL));
     USAGE(lw_smtp_submit(NULL, &env, &body, NULL));
+    IS(0, lw_smtp_room(NULL));
     USAGE(lw_smtp_command(NULL, some, 1, NULL));
     assert_int_equal(lw_smtp_shown((lw_span){ NULL, 0 }), 0);
     USAGE(lw_smtp_quit(NULL));

@@ -224,6 +224,62 @@ test_rcptdomainmax__message_for_more_domains_goes_in_parts(void **state)
     scene_free(&s);
 }
 
+/* ---- messages in parts ------------------------------------------------------------------ */
+
+static void
+give_to_many(scene *s, unsigned n, unsigned n_rcpts)
+{
+    char to[CROWD_RCPTS][64];
+    lw_rcpt rcpts[CROWD_RCPTS];
+    lw_envelope env = { .from = "ann@example.com", .rcpts = rcpts, .n_rcpts = n_rcpts };
+
+    assert_true(n_rcpts <= CROWD_RCPTS);
+    memset(rcpts, 0, sizeof rcpts);
+    for (unsigned i = 0; i < n_rcpts; i++) {
+        snprintf(to[i], sizeof to[i], "ok-%u@example.org", i == 0 ? n : 1000 + i);
+        rcpts[i].address = to[i];
+    }
+    assert_int_equal(pool_give_to(s->p, &env, n, s->t, false, NULL), LW_OK);
+}
+
+/* One message goes in 20 transactions, and keeps its place in the engine while those behind it
+ * are done: they have no more room than the engine has, and nobody ends unsent for that. */
+static void
+test_parts__message_in_many_transactions_hurts_no_other(void **state)
+{
+    enum { N = 40, PARTS = 20 };
+    static const char *const ehlos[] = { CHUNKING_EHLO, PIPELINING_EHLO, LOCK_STEP_EHLO };
+    static const uint32_t windows[] = { 1, 2, 3, 8, 64 };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(ehlos) * LW_COUNT(windows); i++) {
+        lw_pool_stats stats;
+        scene s;
+
+        scene_init(&s, ehlos[i % LW_COUNT(ehlos)]);
+        s.c->rcpt_max = 1;
+        s.a.send.window = windows[i / LW_COUNT(ehlos)];
+        s.a.opts.retry.attempts = 1;
+        scene_begin(&s);
+        for (unsigned n = 0; n < N; n++)
+            if (n == 1)
+                give_to_many(&s, n, PARTS);
+            else
+                scene_give(&s, "ok", n);
+        run_until_told(&s, N);
+        scene_end(&s, N, &stats);
+        if (s.t->text[0] != '\0')
+            fail_msg("window %u: %s", s.a.send.window, s.t->text);
+        pool_check(s.t, s.c, N);
+        assert_int_equal(stats.accepted, N - 1 + PARTS);
+        for (unsigned k = 1; k < PARTS; k++)
+            assert_int_equal(s.c->stored[1000 + k], 1);
+        assert_int_equal(stats.retries, 0);
+        assert_int_equal(s.c->connections, 1);
+        scene_free(&s);
+    }
+}
+
 /* ---- connections that die in their sleep ------------------------------------------------ */
 
 typedef enum death {
@@ -374,6 +430,7 @@ main(void)
         cmocka_unit_test(test_age__session_with_work_takes_no_more_and_loses_nothing),
         cmocka_unit_test(test_rcptdomainmax__sessions_are_renewed_in_time),
         cmocka_unit_test(test_rcptdomainmax__message_for_more_domains_goes_in_parts),
+        cmocka_unit_test(test_parts__message_in_many_transactions_hurts_no_other),
         cmocka_unit_test(test_idle__connection_that_died_costs_nothing),
         cmocka_unit_test(test_timeout__late_reply_answers_nothing),
         cmocka_unit_test(test_uncertain__sent_again_only_if_asked),

@@ -252,6 +252,50 @@ test_client__window_sends_transactions_back_to_back(void **state)
     }
 }
 
+/* the second transaction is done while the first needs another one: its place is not free yet */
+static void
+test_client__room_comes_back_in_order(void **state)
+{
+    (void)state;
+    FOR_EACH_PORTION(w) {
+        world w;
+        memory_body m[3];
+        lw_smtp_opts o;
+        lw_rcpt r[] = { { .address = "a@x.example" }, { .address = "b@x.example" },
+                        { .address = "c@x.example" }, { .address = "d@x.example" } };
+        lw_envelope env[] = { { .from = "", .rcpts = r, .n_rcpts = 2 },
+                              { .from = "", .rcpts = r + 2, .n_rcpts = 1 },
+                              { .from = "", .rcpts = r + 3, .n_rcpts = 1 } };
+
+        lw_smtp_opts_init(&o);
+        o.window = 8;
+        o.max_transactions = 2;
+        world_open(&w, &o, "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n", portions[p_]);
+        for (int i = 0; i < 3; i++)
+            memory_init(&m[i], "x\r\n", 0);
+        for (uint32_t i = 0; i < 2; i++) {
+            assert_int_equal(lw_smtp_room(w.e), 2 - i);
+            assert_int_equal(lw_smtp_submit(w.e, &env[i], &m[i].body, NULL), LW_OK);
+        }
+        say(&w, "",
+            "MAIL FROM:<>\r\nRCPT TO:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n"
+            "BDAT 3 LAST\r\nx\r\n"
+            "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@x.example>\r\nBDAT 3 LAST\r\nx\r\n");
+        say(&w, "250 ok\r\n250 ok\r\n452 too many\r\n250 ok\r\n250 ok\r\n250 ok\r\n"
+            "250 ok\r\n250 ok\r\n",
+            "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<b@x.example>\r\nBDAT 3 LAST\r\nx\r\n");
+        assert_string_equal(w.log, "rcpt0:accepted:250 rcpt0:accepted:250 done:OK ");
+        assert_int_equal(lw_smtp_room(w.e), 0);
+        assert_int_equal(lw_smtp_submit(w.e, &env[2], &m[2].body, NULL), LW_AGAIN);
+        say(&w, "250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n", "");
+        assert_int_equal(lw_smtp_room(w.e), 2);
+        assert_int_equal(lw_smtp_submit(w.e, &env[2], &m[2].body, NULL), LW_OK);
+        lw_smtp_fail(w.e, LW_ECANCELED, "canceled");
+        assert_int_equal(lw_smtp_room(w.e), 0);
+        lw_smtp_free(w.e);
+    }
+}
+
 /* a line of data by hand awaits no reply, but it must leave in time (block_ms) */
 static void
 test_client__line_without_reply_has_a_deadline(void **state)
@@ -332,6 +376,7 @@ main(void)
         cmocka_unit_test(test_client__chunking_sends_all_in_one_flight),
         cmocka_unit_test(test_client__without_extensions_each_command_waits),
         cmocka_unit_test(test_client__window_sends_transactions_back_to_back),
+        cmocka_unit_test(test_client__room_comes_back_in_order),
         cmocka_unit_test(test_client__line_without_reply_has_a_deadline),
         cmocka_unit_test(test_shown__credentials_of_auth_are_not),
         cmocka_unit_test(test_client__quit_where_it_cannot_be_said_is_refused),

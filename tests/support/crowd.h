@@ -65,6 +65,7 @@ typedef struct crowd {
     void *swallow_ctx;
     bool refuses_first;       /* 503 to the first RCPT of each connection but the first        */
     unsigned drops;           /* so many messages are stored, and no word said: it closes     */
+    int rcpt_max;             /* of a transaction, more get a 452; 0 = CROWD_RCPTS             */
     unsigned domain_max;      /* in a session, at most CROWD_DOMAINS; 0 = any number          */
     bool is_first_late;       /* the reply to the first message comes with the next connection */
     const char *address;      /* to listen on, NULL = 127.0.0.1                                */
@@ -159,7 +160,7 @@ crowd_rcpt(crowd *c, crowd_conn *k, const char *line)
         c->over_domain_max++;
         return crowd_say(k, "550 5.7.1 too many domains\r\n");
     }
-    if (k->n_rcpts == CROWD_RCPTS)
+    if (k->n_rcpts == (c->rcpt_max != 0 ? c->rcpt_max : CROWD_RCPTS))
         return crowd_say(k, "452 4.5.3 too many\r\n");
     k->rcpts[k->n_rcpts++] = n;
     return crowd_say(k, "250 2.1.5 ok\r\n");
