@@ -127,7 +127,6 @@ typedef struct lw_pool_job {
     unsigned n_begun, n_spent;  /* attempts; those that count against the policy              */
     unsigned flights_before;
     unsigned n_free_tries;      /* that failed, it may be, by the age of the connection       */
-    uint32_t n_full;            /* attempts over connections that were at a limit they had not told */
     bool is_first_on_line;      /* no other one was given to its connection before            */
     bool was_out_of_sequence;   /* tried again once because the server had lost commands      */
     bool is_offered;            /* the body may have been pulled                              */

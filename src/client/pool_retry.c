@@ -63,12 +63,12 @@ is_free_of_blame(lw_pool_job *j, lw_line *l)
     return l->n_done > 0 && j->n_free_tries++ < FREE_TRIES_MAX;
 }
 
-/* the connection is at a limit that the server has not told: does another take it? */
+/* The connection is at a limit that the server has not told: does another take it?  This ends: the
+ * connection is closed, and a new one must have taken a message before it can do so again. */
 static bool
-is_for_another(lw_pool_job *j, const lw_line *l)
+is_for_another(const lw_pool_job *j, const lw_line *l)
 {
-    return l->has_taken && lw_pool_job_put_off_at_mail(j) &&
-           j->n_full++ < l->worker->pool->opts.connections;
+    return l->has_taken && lw_pool_job_put_off_at_mail(j);
 }
 
 /* the 503 of a server that has lost commands is no answer, also if nobody can ask again */
