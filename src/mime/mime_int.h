@@ -351,6 +351,8 @@ LW_MUST_USE lw_code lw_render_raw(lw_rendering *r, lw_error *err);
 LW_MUST_USE lw_code lw_render_resent(lw_rendering *r);
 /** lw_render_new_id - "<...@...>", unique, of the domain of addr; NULL when out of memory */
 const char *lw_render_new_id(lw_rendering *r, const char *addr);
+/** lw_render_mailboxes - a field of addresses; nothing where there are none */
+void lw_render_mailboxes(lw_buf *b, lw_span name, const lw_mailboxes *l);
 /** lw_render_custom - a header of the caller's own */
 void lw_render_custom(lw_buf *b, const lw_custom *c);
 /** lw_render_parts - the bodies and attachments (parts.c) */

@@ -69,8 +69,8 @@ make_message_id(lw_rendering *r, lw_error *err)
         : lw_fail(err, LW_ENOMEM, LW_STAGE_COMPOSE, "message-id: out of memory");
 }
 
-static void
-put_mailboxes(lw_buf *b, lw_span name, const lw_mailboxes *l)
+void
+lw_render_mailboxes(lw_buf *b, lw_span name, const lw_mailboxes *l)
 {
     lw_field_writer w;
 
@@ -153,12 +153,12 @@ put_headers(lw_rendering *r, lw_buf *b)
     const lw_message *m = r->message;
 
     put_date(b, m, r->opts);
-    put_mailboxes(b, LW_LIT("From"), &m->from);
-    put_mailboxes(b, LW_LIT("To"), &m->to);
-    put_mailboxes(b, LW_LIT("Cc"), &m->cc);
+    lw_render_mailboxes(b, LW_LIT("From"), &m->from);
+    lw_render_mailboxes(b, LW_LIT("To"), &m->to);
+    lw_render_mailboxes(b, LW_LIT("Cc"), &m->cc);
     if (m->to.n == 0 && m->cc.n == 0)
         lw_buf_add(b, LW_LIT("To: undisclosed-recipients:;\r\n"));
-    put_mailboxes(b, LW_LIT("Reply-To"), &m->reply_to);
+    lw_render_mailboxes(b, LW_LIT("Reply-To"), &m->reply_to);
     if (m->subject.text != NULL)
         put_text(b, LW_LIT("Subject"), lw_span_str(m->subject.text));
     put_text(b, LW_LIT("Message-ID"), lw_span_str(r->message_id));

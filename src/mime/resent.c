@@ -140,18 +140,6 @@ lw_resending_utf8(const lw_resending *s, const char **field)
     return NULL;
 }
 
-static void
-put_list(lw_buf *b, lw_span name, const lw_mailboxes *l)
-{
-    lw_field_writer w;
-
-    if (l->n == 0)
-        return;
-    lw_field_begin(&w, b, name);
-    lw_field_mailboxes(&w, l);
-    lw_field_end(&w);
-}
-
 /* [RFC5322 3.6.6] "When resent fields are used, the "Resent-From:" and "Resent-Date:" fields MUST be
  * sent.  The "Resent-Message-ID:" field SHOULD be sent." */
 lw_code
@@ -166,13 +154,13 @@ lw_render_resent(lw_rendering *r)
 
     if (id == NULL)
         return LW_ENOMEM;
-    put_list(b, LW_LIT("Resent-From"), &s->from);
+    lw_render_mailboxes(b, LW_LIT("Resent-From"), &s->from);
     /* [RFC5322 3.6.6] ""Resent-Sender:" SHOULD NOT be used if "Resent-Sender:" would be identical to
      * "Resent-From:"." */
     if (s->from.n > 1 || (s->sender.n > 0 && strcmp(s->sender.items[0].addr, s->from.items[0].addr) != 0))
-        put_list(b, LW_LIT("Resent-Sender"), &s->sender);
-    put_list(b, LW_LIT("Resent-To"), &s->to);
-    put_list(b, LW_LIT("Resent-Cc"), &s->cc);
+        lw_render_mailboxes(b, LW_LIT("Resent-Sender"), &s->sender);
+    lw_render_mailboxes(b, LW_LIT("Resent-To"), &s->to);
+    lw_render_mailboxes(b, LW_LIT("Resent-Cc"), &s->cc);
     lw_field_begin(&w, b, LW_LIT("Resent-Date"));
     lw_field_date(&w, s->has_date ? s->date_s : r->opts->now_s,
                   s->has_date ? s->zone_minutes : r->opts->zone_minutes);
