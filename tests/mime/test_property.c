@@ -588,12 +588,13 @@ unflow(lw_buf *out, lw_span text)
         while (depth < line.len && line.ptr[depth] == '>')
             depth++;
         content = (lw_span){ line.ptr + depth, line.len - depth };
-        if (depth == 0 && content.len > 0 && content.ptr[0] == ' ')
+        bool is_more = goes_on && depth == depth_before;
+        if ((depth == 0 || is_more) && content.len > 0 && content.ptr[0] == ' ')
             content = (lw_span){ content.ptr + 1, content.len - 1 };
         if (goes_on && depth != depth_before)
             lw_buf_add(out, LW_LIT("\r\n"));
         bool is_signature = lw_span_eq(content, LW_LIT("-- "));
-        if (!(goes_on && depth == depth_before))
+        if (!is_more)
             lw_buf_add(out, (lw_span){ line.ptr, depth });
         lw_buf_add(out, content);
         goes_on = content.len > 0 && content.ptr[content.len - 1] == ' ' && !is_signature;
@@ -603,7 +604,7 @@ unflow(lw_buf *out, lw_span text)
     }
 }
 
-/* lines lose the spaces at their ends, but for "-- "; quoted ones are left alone: here without */
+/* lines lose the spaces at their ends, but for "-- " */
 static void
 strip_ends(lw_buf *b)
 {
