@@ -148,6 +148,14 @@ is_named(const char *name, const lw_dkim_signature *s)
 
 /* ---- judging ------------------------------------------------------------------------------ */
 
+/* a record that fits the signature tells more than one for another algorithm, which cannot judge it */
+static bool
+tells_more(const lw_dkim_result *r, const lw_dkim_result *than)
+{
+    return r->status == LW_DKIM_PASS || r->status == LW_DKIM_POLICY
+        || (r->status == LW_DKIM_FAIL && than->status == LW_DKIM_PERMERROR);
+}
+
 /* by each record that may be meant until one passes: [RFC6376 6.1.2] "the Verifier can choose one
  * of the key records or may cycle through the key records" */
 static lw_code
@@ -164,7 +172,7 @@ judge(lw_dkim_verifier *v, size_t i, const records *r, int64_t now, lw_dkim_resu
         if (!is_named(r->items[k].name, s))
             continue;
         rc = lw_dkim_verifier_check(v, i, LW_DKIM_RECORD, text, now, &one);
-        if (is_first || one.status == LW_DKIM_PASS || one.status == LW_DKIM_POLICY)
+        if (is_first || tells_more(&one, out))
             *out = one;
         is_first = false;
     }

@@ -14,6 +14,10 @@ ED_PEM = ('-----BEGIN PRIVATE KEY-----\n'
           'MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n'
           '-----END PRIVATE KEY-----\n')
 ED_RECORD = 'v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo='
+RSA_RECORD = ('v=DKIM1; k=rsa; p='
+              'MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC0YvTiVToQapBS/t+cnYeWWNja3lOcxMjRFe9W'
+              '4LNpD/Ml0yvNYH3wRye+byuuCrUOxlZ9JuE29jM7D7zedzWQRyN9NpLt9BySrKTTzCr7Gyd2525b'
+              'CNnYHOBTLBJBzaEJAmhZDPFWHT4McK5JXYxzPpv7R2g+pPDwBsFmxPxRkwIDAQAB')
 RFC8463 = '''DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;
  d=football.example.com; i=@football.example.com;
  q=dns/txt; s=brisbane; t=1528637909; h=from : to :
@@ -176,6 +180,9 @@ class SignVerify(Case):
         self.assertEqual((ran.code, ran.out),
                          (65, 'fail       d=football.example.com s=brisbane ed25519-sha256\n'
                               '           the body is not the one that was signed\n'))
+        for records in ((RSA_RECORD, ED_RECORD), (ED_RECORD, RSA_RECORD)):  # one is for another algorithm
+            both = [word for record in records for word in ('--record', record)]
+            self.assertEqual(run('dkim', 'verify', *both, '-', stdin=changed).out, ran.out)
         ran = run('dkim', 'verify', '-', stdin=RFC8463)
         self.assertEqual(ran.code, 75)
         self.assertIn('no record was given for it', ran.out)
