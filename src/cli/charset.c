@@ -66,6 +66,35 @@ has_prefix(const char *s, const char *prefix)
     return strlen(s) >= strlen(prefix) && cli_is(s, strlen(prefix), prefix);
 }
 
+static bool
+is_ascii(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char) s[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+/* iconv reads UTF-8 as strictly as all others */
+static int
+check_utf8(const char *what, const char *path, char *text, size_t len)
+{
+    char *same;
+    iconv_t cd;
+    int os_err;
+
+    if (is_ascii(text, len) || (cd = iconv_open("UTF-8", "UTF-8")) == (iconv_t) -1)
+        return CLI_GO_ON; /* who takes the text looks at it too */
+    if ((os_err = convert(cd, text, len, &same, &len)) == 0)
+        free(same);
+    iconv_close(cd);
+    return os_err == 0 ? CLI_GO_ON
+        : os_err == ENOMEM ? cli_error(EX_OSERR, "out of memory")
+        : cli_error(EX_DATAERR, "%s: %s is not UTF-8: convert it, or send it with --charset latin1, "
+                                "or what it is", what, path);
+}
+
 int
 cli_to_utf8(const char *what, const char *path, const char *charset, char **out, size_t *len)
 {
@@ -83,7 +112,7 @@ cli_to_utf8(const char *what, const char *path, const char *charset, char **out,
         || cli_is(charset, strlen(charset), "utf8")) {
         memmove(text, text + skip, *len - skip + 1);
         *len -= skip;
-        return CLI_GO_ON;
+        return check_utf8(what, path, text, *len);
     }
     *out = NULL;
     if ((cd = iconv_open("UTF-8", charset)) == (iconv_t) -1) {

@@ -269,14 +269,15 @@ after_tls(lw_channel *c, lw_error *err)
 }
 
 static lw_code
-fail_no_starttls(const lw_reply *r, lw_error *err)
+fail_no_starttls(const lw_channel *c, const lw_reply *r, lw_error *err)
 {
     char shown[200];
 
     if (r == NULL)
         return lw_fail(err, LW_ETLS, LW_STAGE_STARTTLS, "the server does not offer STARTTLS, "
-                       "and nothing was sent in clear: use smtps:// if it has a TLS port, or "
-                       "write ?tls=none if everybody on the way may read the message");
+                       "and nothing was sent in clear: use smtps:// if it has a TLS port%s",
+                       insists(c) ? "" : ", or write ?tls=none if everybody on the way "
+                                                "may read the message");
     lw_print_safe(shown, sizeof shown, r->text);
     lw_fail(err, LW_ETLS, LW_STAGE_STARTTLS, "the server refused STARTTLS with %d %s, and "
             "nothing was sent in clear", r->code, shown);
@@ -295,7 +296,7 @@ ask_for_tls(lw_channel *c, lw_error *err)
     lw_code rc;
 
     if (!is_offered)
-        return is_tls_required(c) ? fail_no_starttls(NULL, err) : after_tls(c, err);
+        return is_tls_required(c) ? fail_no_starttls(c, NULL, err) : after_tls(c, err);
     if ((rc = lw_setup_tls(c->setup, keeps_unverified(c), &ctx, err)) < 0)
         return rc;
     rc = lw_smtp_starttls(c->link.engine);
@@ -348,7 +349,7 @@ step_starttls(lw_channel *c, const lw_event *ev, lw_error *err)
         return lw_channel_handshake(c, err);
     if (ev->kind != LW_EVENT_NO_TLS)
         return LW_OK;
-    return is_tls_required(c) ? fail_no_starttls(&ev->reply, err) : after_tls(c, err);
+    return is_tls_required(c) ? fail_no_starttls(c, &ev->reply, err) : after_tls(c, err);
 }
 
 static lw_code

@@ -331,7 +331,10 @@ class Servers(Case):
 
     def test_tls_required_and_not_offered(self):
         with Sink() as sink:
-            self.assert_fails(self.send(f'tls://127.0.0.1:{sink.port}'), 77, 'starttls')
+            self.assert_fails(self.send(f'tls://127.0.0.1:{sink.port}'), 77, 'starttls', '?tls=none')
+            insisting = self.send(sink.url, '--require-tls')
+            self.assert_fails(insisting, 77)
+            self.assertNotIn('tls=none', insisting.err)
             self.assertEqual(sink.messages(), [])
 
     def test_terminal_escapes_of_a_server(self):

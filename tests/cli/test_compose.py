@@ -246,6 +246,9 @@ class Message(Case):
         path = self.file('t.txt', b'a\xffb')
         self.assert_fails(run('send', *TO_BOB, '--dry-run', '--text', '@' + path, '--charset', 'utf-16'), 65,
                           path, 'is not in the character set utf-16')
+        self.assert_says(run('send', *TO_BOB, '--dry-run', '--text', '@' + path), 65,
+                         f'--text: {path} is not UTF-8: convert it, or send it with --charset latin1, or '
+                         'what it is')
         self.assert_fails(run('send', *TO_BOB, '--dry-run', '--text', '@' + path, '--charset', 'klingon'), 64,
                           '--charset "klingon" is not known here')
 
