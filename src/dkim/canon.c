@@ -78,21 +78,45 @@ is_special(char c)
     return is_wsp(c) || c == '\r';
 }
 
-/* From n on, where the first SP, HTAB or CR is: eight octets at a time.  The lowest bit of low is the
- * first octet below 0x21; what borrows is above it. */
+/* Eight octets at once: each has its high bit in a mask. */
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS (ONES << 7)
+
+static uint64_t
+load(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
+/* those below 0x21: SP, HTAB, CR, and other controls */
+static uint64_t
+low_octets(uint64_t v)
+{
+    return ~(((v & ~HIGHS) + ONES * (0x80 - 0x21)) | v) & HIGHS;
+}
+
+static uint64_t
+spaces(uint64_t v)
+{
+    v ^= ONES * ' ';
+    return ~(((v & ~HIGHS) + ONES * 0x7f) | v) & HIGHS;
+}
+
+/* From n on, where the first SP, HTAB or CR is. */
 static size_t
 find_special(lw_span s, size_t n)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-    uint64_t v, low;
+    uint64_t low;
 
-    while (s.len - n >= sizeof v) {
-        memcpy(&v, s.ptr + n, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        v = __builtin_bswap64(v);
-#endif
-        if ((low = (v - ones * 0x21) & ~v & highs) == 0) {
-            n += sizeof v;
+    while (s.len - n >= sizeof low) {
+        if ((low = low_octets(load(s.ptr + n))) == 0) {
+            n += sizeof low;
             continue;
         }
         n += (size_t)__builtin_ctzll(low) / 8;
@@ -105,12 +129,28 @@ find_special(lw_span s, size_t n)
     return n;
 }
 
+/* From n on, where something else begins than words with single spaces between them. */
+static size_t
+skip_words(lw_span s, size_t n)
+{
+    uint64_t v, low, before = 0; /* a space ended the eight before */
+
+    for (; s.len - n >= sizeof v; n += sizeof v) {
+        v = load(s.ptr + n);
+        if ((low = low_octets(v)) != 0 &&
+            (low != spaces(v) || (low & (low << 8 | before)) != 0))
+            break;
+        before = low >> 56;
+    }
+    return n - (before != 0); /* what follows that space has not been looked at */
+}
+
 /* The octets at the beginning that stay as they are, over line ends too: no WSP, or single spaces
  * between others; no CR but that of a CRLF that a line of neither begins behind. */
 static size_t
 run_length(lw_span s)
 {
-    size_t n = find_special(s, 0), width;
+    size_t n = find_special(s, skip_words(s, 0)), width;
 
     while (n > 0 && n + 2 < s.len) {
         if (s.ptr[n] == ' ')
@@ -121,7 +161,7 @@ run_length(lw_span s)
             break;
         if (is_special(s.ptr[n + width]))
             break;
-        n = find_special(s, n + width);
+        n = find_special(s, skip_words(s, n + width));
     }
     return n;
 }

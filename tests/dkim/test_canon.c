@@ -133,13 +133,15 @@ static void
 test_body__random_bodies_as_the_reference(void **state)
 {
     static const char *const pieces[] = { " ", "\t", "\r\n", "\r\n", "\r", "\n", "a", "word", ".", "\xe9",
-                                          "abcdefghijklmnopqrstuvwxyz", "\r\n\r\n", "  ", " \r\n" };
+                                          "abcdefghijklmnopqrstuvwxyz", "\r\n\r\n", "  ", " \r\n",
+                                          "a b of words and some more 12345678 ", "1234567 1234567 1234567  1",
+                                          "a line of words\r\nand one more\r\n \x01 " };
     test_random r = { 42 };
     lw_buf body, want;
 
     lw_buf_init(&body, NULL, 1 << 20);
     lw_buf_init(&want, NULL, 1 << 20);
-    for (int round = 0; round < 400; round++) {
+    for (int round = 0; round < 600; round++) {
         size_t n = (size_t)test_next(&r, 60);
 
         lw_buf_reset(&body);
