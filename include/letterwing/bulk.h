@@ -179,6 +179,18 @@ LW_API void lw_digest_init(lw_digest *d);
 LW_API void lw_digest_add(lw_digest *d, const void *p, size_t n);
 LW_API void lw_digest_end(lw_digest *d, unsigned char out[16]);
 
+/* ---- addresses that were there already --------------------------------------------------------- */
+
+/** A set of addresses, kept as 64-bit hashes under a key of its own: 11 to 22 octets each (32 for the
+ *  moment in which it grows).  A campaign has one of its own. */
+typedef struct lw_seen lw_seen;
+/** lw_seen_new - an empty set; NULL: no memory, or no randomness for the key */
+LW_API lw_seen *lw_seen_new(const lw_alloc *alloc);
+LW_API void lw_seen_free(lw_seen *s);
+/** lw_seen_add - an address; *was_there: it (ASCII case aside) was added before, or, with a chance
+ *  of n / 2^64 for the n-th, another one has the same hash.  LW_OK; LW_ENOMEM; LW_EUSAGE: NULL */
+LW_API LW_MUST_USE lw_code lw_seen_add(lw_seen *s, lw_span address, bool *was_there);
+
 /* ---- a message for each row ------------------------------------------------------------------- */
 
 /**

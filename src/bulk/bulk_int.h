@@ -43,20 +43,12 @@ void lw_sip_end_128(lw_sip *s, unsigned char out[16]);
 
 /* ---- addresses seen ------------------------------------------------------------------------ */
 
-/** A set of 64-bit hashes: 11 to 22 octets each (32 for the moment in which it grows). */
-typedef struct lw_seen {
-    const lw_alloc *alloc;
-    lw_sip_key key;
+struct lw_seen {
+    lw_alloc alloc;
+    lw_sip_key key;    /* nobody who writes a list knows it */
     uint64_t *slots;   /* 0 = free */
     size_t n, cap;     /* cap is 0 or a power of two */
-} lw_seen;
-
-/** lw_seen_init - key: nobody who writes a list should know it */
-void lw_seen_init(lw_seen *s, const lw_alloc *alloc, lw_sip_key key);
-void lw_seen_deinit(lw_seen *s);
-/** lw_seen_add - an address; *was_there: it (ASCII case aside) was added before, or, with a chance
- *  of n / 2^64 for the n-th, another one has the same hash.  LW_OK, LW_ENOMEM */
-LW_MUST_USE lw_code lw_seen_add(lw_seen *s, lw_span address, bool *was_there);
+};
 
 /** lw_row_print - a hash of a row's values */
 uint64_t lw_row_print(const lw_row *row);

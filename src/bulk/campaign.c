@@ -7,7 +7,6 @@
  */
 #include "bulk/campaign_int.h"
 
-#include <sys/random.h>
 
 #define ROWS_A_STEP 10000 /* so that a step over rows that are done already ends */
 
@@ -226,15 +225,11 @@ open_journal(lw_campaign *c, lw_error *err)
 static lw_code
 set_up(lw_campaign *c, lw_error *err)
 {
-    lw_sip_key key;
-
     for (size_t i = 0; i < c->opts.n_retries; i++)
         c->retry_ms[i] = c->opts.retry_ms[i];
-    if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key)
-        return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "campaign: no randomness");
-    lw_seen_init(&c->seen, &c->alloc, key);
+    c->seen = lw_seen_new(&c->alloc);
     c->batch = lw_zalloc_array(&c->alloc, c->opts.window, sizeof *c->batch);
-    if (c->batch == NULL)
+    if (c->seen == NULL || c->batch == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "campaign: out of memory");
     return open_journal(c, err);
 }
@@ -286,7 +281,7 @@ lw_campaign_free(lw_campaign *c, lw_error *err)
     lw_campaign_give_up(c);
     drop_batch(c);
     rc = lw_journal_close(c->journal, err);
-    lw_seen_deinit(&c->seen);
+    lw_seen_free(c->seen);
     lw_release(&alloc, c->batch);
     lw_release(&alloc, c);
     return rc;

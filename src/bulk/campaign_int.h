@@ -39,7 +39,7 @@ struct lw_campaign {
     lw_campaign_opts opts;
     uint64_t retry_ms[LW_CAMPAIGN_RETRIES];
     lw_journal *journal;      /* NULL = none                                     */
-    lw_seen seen;
+    lw_seen *seen;
     lw_slot **batch;          /* filled, not yet offered: window of them         */
     size_t n_batch;
     lw_slots queues[LW_CAMPAIGN_RETRIES]; /* by attempts made - 1                */

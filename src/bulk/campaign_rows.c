@@ -126,7 +126,7 @@ is_new(lw_campaign *c, const lw_row *row, lw_span address)
 
     if (c->opts.keep_duplicates || address.len == 0)
         return LW_OK;
-    if ((rc = lw_seen_add(&c->seen, address, &was_there)) < 0)
+    if ((rc = lw_seen_add(c->seen, address, &was_there)) < 0)
         return lw_campaign_fail(c, rc, NULL);
     if (!was_there)
         return LW_OK;

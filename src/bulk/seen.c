@@ -9,20 +9,35 @@
  */
 #include "bulk/bulk_int.h"
 
+#include <sys/random.h>
+
 #define FIRST_SLOTS 1024
 #define PIECE 64
 
-void
-lw_seen_init(lw_seen *s, const lw_alloc *alloc, lw_sip_key key)
+lw_seen *
+lw_seen_new(const lw_alloc *alloc)
 {
-    *s = (lw_seen){ .alloc = alloc, .key = key };
+    lw_sip_key key;
+    lw_seen *s;
+
+    alloc = lw_alloc_or_default(alloc);
+    if (getrandom(&key, sizeof key, 0) != (ssize_t)sizeof key
+        || (s = lw_malloc(alloc, sizeof *s)) == NULL)
+        return NULL;
+    *s = (lw_seen){ .alloc = *alloc, .key = key };
+    return s;
 }
 
 void
-lw_seen_deinit(lw_seen *s)
+lw_seen_free(lw_seen *s)
 {
-    lw_release(s->alloc, s->slots);
-    *s = (lw_seen){ .alloc = s->alloc };
+    lw_alloc alloc;
+
+    if (s == NULL)
+        return;
+    alloc = s->alloc;
+    lw_release(&alloc, s->slots);
+    lw_release(&alloc, s);
 }
 
 /* [RFC5321 4.1.2] "a host that expects to receive mail SHOULD avoid defining mailboxes where the
@@ -63,14 +78,14 @@ static lw_code
 grow(lw_seen *s)
 {
     size_t cap = s->cap == 0 ? FIRST_SLOTS : s->cap * 2;
-    uint64_t *slots = lw_zalloc_array(s->alloc, cap, sizeof *slots);
+    uint64_t *slots = lw_zalloc_array(&s->alloc, cap, sizeof *slots);
 
     if (slots == NULL)
         return LW_ENOMEM;
     for (size_t i = 0; i < s->cap; i++)
         if (s->slots[i] != 0)
             *find(slots, cap, s->slots[i]) = s->slots[i];
-    lw_release(s->alloc, s->slots);
+    lw_release(&s->alloc, s->slots);
     s->slots = slots;
     s->cap = cap;
     return LW_OK;
@@ -83,6 +98,8 @@ lw_seen_add(lw_seen *s, lw_span address, bool *was_there)
     uint64_t h;
     lw_code rc;
 
+    if (s == NULL || was_there == NULL || (address.ptr == NULL && address.len > 0))
+        return LW_EUSAGE;
     if (s->n >= s->cap / 4 * 3 && (rc = grow(s)) < 0)
         return rc;
     h = hash(s, address);

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define JOURNAL_HEADER 128 /* a longer journal holds rows */
-
 /* ---- failures ------------------------------------------------------------------------------------ */
 
 static int
@@ -27,11 +25,11 @@ static const char *const columns[] = { "row", "line", "address", "outcome", "cod
 enum { COLUMN_ADDRESS = 2, COLUMN_OUTCOME = 3, COLUMN_REASON = 6 };
 
 static bool
-has_octets(const char *path, off_t n)
+has_octets(const char *path)
 {
     struct stat st;
 
-    return path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > n;
+    return path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
 }
 
 static int
@@ -51,7 +49,7 @@ cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
 
     f->failures_path = a->failures;
     f->report_path = a->report;
-    f->goes_on = has_octets(a->journal, JOURNAL_HEADER) && has_octets(a->failures, 0);
+    f->goes_on = has_octets(a->journal) && has_octets(a->failures);
     if (a->failures != NULL) {
         f->failures = fopen(a->failures, f->goes_on ? "ae" : "we");
         if (f->failures == NULL)
@@ -258,72 +256,18 @@ typedef struct dry {
     const cli_bulk_args *a;
     cli_bulk_files files;
     uint64_t wanted, every, shown, good, bad, duplicates;
-    uint64_t *seen;        /* hashes of addresses, 0 = free; cap is 0 or a power of two */
-    size_t n_seen, cap;
+    lw_seen *seen;
 } dry;
-
-static uint64_t
-hash_address(lw_span address)
-{
-    unsigned char out[16];
-    uint64_t h = 0;
-    lw_digest d;
-
-    lw_digest_init(&d);
-    for (size_t i = 0; i < address.len; i++) {
-        char c = address.ptr[i];
-
-        c = c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
-        lw_digest_add(&d, &c, 1);
-    }
-    lw_digest_end(&d, out);
-    memcpy(&h, out, sizeof h);
-    return h == 0 ? 1 : h;
-}
-
-static uint64_t *
-find(uint64_t *seen, size_t cap, uint64_t h)
-{
-    size_t i = (size_t) h & (cap - 1);
-
-    while (seen[i] != 0 && seen[i] != h)
-        i = (i + 1) & (cap - 1);
-    return &seen[i];
-}
-
-static void
-grow(dry *d)
-{
-    size_t cap = d->cap == 0 ? 1024 : d->cap * 2;
-    uint64_t *seen = calloc(cap, sizeof *seen);
-
-    if (seen == NULL)
-        exit(cli_error(EX_OSERR, "out of memory"));
-    for (size_t i = 0; i < d->cap; i++)
-        if (d->seen[i] != 0)
-            *find(seen, cap, d->seen[i]) = d->seen[i];
-    free(d->seen);
-    d->seen = seen;
-    d->cap = cap;
-}
 
 /* as a run would find it: of the rows with one address the first is sent */
 static bool
 was_there(dry *d, lw_span address)
 {
-    uint64_t h, *slot;
+    bool was = false;
 
-    if (d->a->keep_duplicates || address.len == 0)
-        return false;
-    if (d->n_seen >= d->cap / 4 * 3)
-        grow(d);
-    h = hash_address(address);
-    slot = find(d->seen, d->cap, h);
-    if (*slot == h)
-        return true;
-    *slot = h;
-    d->n_seen++;
-    return false;
+    if (!d->a->keep_duplicates && address.len > 0 && lw_seen_add(d->seen, address, &was) < 0)
+        exit(cli_error(EX_OSERR, "out of memory"));
+    return was;
 }
 
 static lw_code
@@ -425,23 +369,24 @@ all_rows(dry *d, lw_rows rows, lw_mailing *mailing)
     return code == CLI_GO_ON && d->bad > 0 ? EX_DATAERR : code == CLI_GO_ON ? EX_OK : code;
 }
 
-/* The failures of a journal that has rows are left as they are. */
+/* The failures of a run that has begun are left as they are. */
 int
 cli_bulk_dry_run(const cli_bulk_args *a, cli_rows *list, lw_mailing *mailing)
 {
-    dry d = { .a = a, .wanted = a->sample > 0 ? a->sample : a->dry_run, .every = 1 };
+    dry d = { .a = a, .wanted = a->sample > 0 ? a->sample : a->dry_run, .every = 1,
+              .seen = lw_seen_new(NULL) };
     uint64_t total = cli_rows_total(list);
     cli_bulk_args files = *a;
     int code;
 
     files.report = NULL;
-    files.failures = has_octets(a->journal, JOURNAL_HEADER) ? NULL : a->failures;
+    files.failures = has_octets(a->journal) ? NULL : a->failures;
     if (a->save != NULL && mkdir(a->save, 0777) != 0 && errno != EEXIST)
         return cannot_write("save", a->save);
     if (a->sample > 0 && total > a->sample)
         d.every = total / a->sample; /* from all over the list */
     if ((code = cli_bulk_files_open(&d.files, &files)) == CLI_GO_ON)
         code = all_rows(&d, cli_rows_rows(list), mailing);
-    free(d.seen);
+    lw_seen_free(d.seen);
     return cli_bulk_files_close(&d.files, code);
 }

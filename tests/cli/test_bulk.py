@@ -621,6 +621,21 @@ class Shown(Bulk):
 
 
 class Files(Bulk):
+    def test_failures_of_a_run_that_has_just_begun_are_left_alone(self):
+        people, journal, failures = self.list(2), self.path('j'), self.path('f.csv')
+        with Sink('--reject', 'user2@example2.org') as sink:
+            args = ('--via', sink.url, '--list', people, *BASIC, '--journal', journal, '--failures',
+                    failures)
+            self.assertEqual(run('bulk', *args).code, 69)
+            with open(journal, 'r+b') as held, open(failures, encoding='utf-8') as f:
+                held.truncate(128)  # its first octets tell of the campaign, rows come behind them
+                fcntl.flock(held, fcntl.LOCK_EX)
+                before = f.read()
+                self.assertIn('another process works with it', run('bulk', *args).err)
+                f.seek(0)
+                self.assertEqual(f.read(), before)
+                self.assertIn('user2@example2.org', before)
+
     def test_failures_of_several_runs_hold_each_row_once(self):
         def codes(line):
             return line.split(b'@')[0].split(b'user')[1]

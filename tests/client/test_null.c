@@ -88,6 +88,12 @@ test_bulk__null_is_a_wrong_call(void **state)
     USAGE(lw_template_render(t, NULL, 1, &out, NULL));
     USAGE(lw_template_render(t, NULL, 0, NULL, NULL));
     RUN(lw_template_free(t));
+    lw_seen *seen = lw_seen_new(NULL);
+    bool was;
+    USAGE(lw_seen_add(NULL, some, &was));
+    USAGE(lw_seen_add(seen, some, NULL));
+    RUN(lw_seen_free(seen));
+    RUN(lw_seen_free(NULL));
     RUN(lw_template_free(NULL));
     USAGE(lw_csv_open(NULL, &csv, NULL));
     USAGE(lw_csv_open(&c, NULL, NULL));
