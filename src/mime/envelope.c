@@ -83,7 +83,7 @@ static lw_code
 add_recipients(lw_rendering *r, size_t n, lw_error *err)
 {
     const lw_message *m = r->message;
-    const lw_mailboxes *resent[3];
+    const lw_resending *resent = m->resending;
     seen_set seen = { .mask = 7 };
     lw_arena scratch;
     char few[256];
@@ -106,9 +106,11 @@ add_recipients(lw_rendering *r, size_t n, lw_error *err)
         add_list(&r->envelope, &seen, &m->cc);
         add_list(&r->envelope, &seen, &m->bcc);
         add_list(&r->envelope, &seen, &r->found);
-        if (lw_resending_lists(m->resending, resent) > 0)
-            for (size_t i = 0; i < LW_COUNT(resent); i++)
-                add_list(&r->envelope, &seen, resent[i]);
+        if (resent != NULL) {
+            add_list(&r->envelope, &seen, &resent->to);
+            add_list(&r->envelope, &seen, &resent->cc);
+            add_list(&r->envelope, &seen, &resent->bcc);
+        }
     }
     lw_arena_deinit(&scratch);
     return LW_OK;
@@ -118,10 +120,10 @@ lw_code
 lw_render_envelope(lw_rendering *r, lw_error *err)
 {
     const lw_message *m = r->message;
-    const lw_mailboxes *resent[3];
-    size_t n = m->envelope_to.n > 0 ? m->envelope_to.n
-        : m->to.n + m->cc.n + m->bcc.n + r->found.n + lw_resending_lists(m->resending, resent);
+    const lw_resending *resent = m->resending;
+    size_t n = resent != NULL ? resent->to.n + resent->cc.n + resent->bcc.n : 0;
 
+    n = m->envelope_to.n > 0 ? m->envelope_to.n : n + m->to.n + m->cc.n + m->bcc.n + r->found.n;
     if ((r->envelope.from = sender(r)) == NULL)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE,
                        "from: no sender was given, and the message names none");

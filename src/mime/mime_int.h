@@ -194,7 +194,13 @@ typedef struct lw_attached {
 } lw_attached;
 
 /** What lw_message_resent() was given. */
-typedef struct lw_resending lw_resending;
+typedef struct lw_resending {
+    lw_mailboxes from, sender, to, cc, bcc;
+    const char *message_id; /* NULL = made when it is sent */
+    bool has_date;
+    int64_t date_s;
+    int zone_minutes;
+} lw_resending;
 
 typedef struct lw_list_of_attached {
     lw_attached *items;
@@ -252,12 +258,8 @@ bool lw_message_is_id(lw_span s);
 /** lw_message_not_null - a NULL argument is the caller's mistake, kept with the field's name */
 lw_code lw_message_not_null(lw_message *m, const void *value, const char *field);
 void lw_content_deinit(lw_content *c);
-/** lw_resending_lists - to, cc and bcc of s, how many are in them; 0 for NULL, which sets nothing */
-size_t lw_resending_lists(const lw_resending *s, const lw_mailboxes *lists[3]);
 /** lw_resending_sender - whose first mailbox gets reports of failure */
 const lw_mailboxes *lw_resending_sender(const lw_resending *s);
-/** lw_resending_utf8 - the first address that is not ASCII, and its field; NULL = none */
-const char *lw_resending_utf8(const lw_resending *s, const char **field);
 
 /* ---- rendering: render.c (structure), envelope.c, raw.c (ready message), pull.c ------------------- */
 

@@ -6,14 +6,6 @@
  */
 #include "mime/mime_int.h"
 
-struct lw_resending {
-    lw_mailboxes from, sender, to, cc, bcc;
-    const char *message_id; /* NULL = made when it is sent */
-    bool has_date;
-    int64_t date_s;
-    int zone_minutes;
-};
-
 static lw_resending *
 new_resending(lw_arena *arena)
 {
@@ -105,39 +97,10 @@ lw_message_resent(lw_message *m, const lw_resent *how)
     return lw_message_keep(m, rc, &e);
 }
 
-size_t
-lw_resending_lists(const lw_resending *s, const lw_mailboxes *lists[3])
-{
-    if (s == NULL)
-        return 0;
-    lists[0] = &s->to;
-    lists[1] = &s->cc;
-    lists[2] = &s->bcc;
-    return s->to.n + s->cc.n + s->bcc.n;
-}
-
 const lw_mailboxes *
 lw_resending_sender(const lw_resending *s)
 {
     return s->sender.n > 0 ? &s->sender : &s->from;
-}
-
-const char *
-lw_resending_utf8(const lw_resending *s, const char **field)
-{
-    const struct {
-        const lw_mailboxes *list;
-        const char *field;
-    } rows[] = { { &s->from, "resent-from" }, { &s->sender, "resent-sender" }, { &s->to, "resent-to" },
-                 { &s->cc, "resent-cc" }, { &s->bcc, "resent-bcc" } };
-
-    for (size_t i = 0; i < LW_COUNT(rows); i++)
-        for (size_t k = 0; k < rows[i].list->n; k++)
-            if (!lw_span_is_ascii(lw_span_str(rows[i].list->items[k].addr))) {
-                *field = rows[i].field;
-                return rows[i].list->items[k].addr;
-            }
-    return NULL;
 }
 
 /* [RFC5322 3.6.6] "When resent fields are used, the "Resent-From:" and "Resent-Date:" fields MUST be

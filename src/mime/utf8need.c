@@ -27,28 +27,49 @@ tell(lw_error *why, const char *field, const char *addr)
     return true;
 }
 
+typedef struct named_list {
+    const char *field;
+    const lw_mailboxes *list;
+} named_list;
+
+static bool
+one_needs_it(const named_list *lists, size_t n, lw_error *why)
+{
+    const char *addr;
+
+    for (size_t i = 0; i < n; i++)
+        if ((addr = first_utf8(lists[i].list)) != NULL)
+            return tell(why, lists[i].field, addr);
+    return false;
+}
+
+static bool
+resent_needs_it(const lw_resending *s, lw_error *why)
+{
+    const named_list lists[] = { { "resent-from", &s->from }, { "resent-sender", &s->sender },
+                                 { "resent-to", &s->to }, { "resent-cc", &s->cc },
+                                 { "resent-bcc", &s->bcc } };
+
+    return one_needs_it(lists, LW_COUNT(lists), why);
+}
+
 static bool
 lists_need_it(const lw_message *m, lw_error *why)
 {
-    const struct {
-        const char *field;
-        const lw_mailboxes *list;
-    } lists[] = { { "from", &m->from }, { "to", &m->to }, { "cc", &m->cc }, { "bcc", &m->bcc },
-                  { "reply-to", &m->reply_to }, { "envelope-to", &m->envelope_to } };
-    const char *addr, *field;
+    const named_list lists[] = { { "from", &m->from }, { "to", &m->to }, { "cc", &m->cc },
+                                 { "bcc", &m->bcc }, { "reply-to", &m->reply_to },
+                                 { "envelope-to", &m->envelope_to } };
+    const char *addr;
 
-    for (size_t i = 0; i < LW_COUNT(lists); i++)
-        if ((addr = first_utf8(lists[i].list)) != NULL)
-            return tell(why, lists[i].field, addr);
+    if (one_needs_it(lists, LW_COUNT(lists), why))
+        return true;
     for (size_t i = 0; i < m->n_customs; i++)
         if ((addr = first_utf8(&m->customs[i].list)) != NULL)
             return tell(why, m->customs[i].name, addr);
     for (size_t i = 0; i < m->n_changes; i++)
         if ((addr = first_utf8(&m->changes[i].list)) != NULL)
             return tell(why, m->changes[i].name, addr);
-    if (m->resending != NULL && (addr = lw_resending_utf8(m->resending, &field)) != NULL)
-        return tell(why, field, addr);
-    return false;
+    return m->resending != NULL && resent_needs_it(m->resending, why);
 }
 
 bool
