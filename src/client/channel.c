@@ -93,7 +93,7 @@ bool
 lw_channel_pipelines(const lw_channel *c)
 {
     return (lw_smtp_capabilities(c->link.engine)->flags & LW_CAP_PIPELINING) != 0 &&
-           !c->setup->opts.no_pipelining && !c->url->no_pipelining && !c->is_lock_step;
+           !c->is_lock_step;
 }
 
 void
@@ -168,7 +168,8 @@ lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
         where.rotation = &c->setup->rotations[url - c->setup->urls];
     c->url = url;
     c->pipelining = &c->setup->pipelining[url - c->setup->urls];
-    c->is_lock_step = c->pipelining->is_lock_step;
+    c->is_lock_step = c->setup->opts.no_pipelining || url->no_pipelining ||
+                      c->pipelining->is_lock_step;
     forget_facts(c);
     if (where.timeout_ms == 0)
         where.timeout_ms = CONNECT_TIMEOUT_MS;
@@ -194,8 +195,7 @@ engine_options(const lw_channel *c, lw_smtp_opts *o)
     o->max_transactions = u->max_transactions;
     o->window = u->opts.window;
     o->window_bytes = u->opts.window_bytes;
-    o->no_pipelining = u->opts.no_pipelining || c->url->no_pipelining ||
-                       c->is_lock_step;
+    o->no_pipelining = c->is_lock_step;
     o->pipelining_works = c->pipelining->works;
     o->no_chunking = u->opts.no_chunking;
     o->is_by_hand = u->is_bare;

@@ -293,27 +293,25 @@ set_tls(parser *p, lw_span v)
 }
 
 static lw_code
-set_insecure_auth(parser *p, lw_span v)
+yes_or_no(parser *p, const char *name, lw_span v, bool *seen, bool *yes)
 {
-    if (p->has_insecure)
-        return bad(p, "the server URL has the option insecure-auth twice");
-    p->has_insecure = true;
-    p->url->insecure_auth = lw_span_eq_nocase(v, LW_LIT("yes"));
-    if (!p->url->insecure_auth && !lw_span_eq_nocase(v, LW_LIT("no")))
-        return bad(p, "the option insecure-auth in the server URL is yes or no");
+    if (*seen)
+        return bad(p, "the server URL has the option %s twice", name);
+    *seen = true;
+    *yes = lw_span_eq_nocase(v, LW_LIT("yes"));
+    if (!*yes && !lw_span_eq_nocase(v, LW_LIT("no")))
+        return bad(p, "the option %s in the server URL is yes or no", name);
     return LW_OK;
 }
 
 static lw_code
 set_pipelining(parser *p, lw_span v)
 {
-    if (p->has_pipelining)
-        return bad(p, "the server URL has the option pipelining twice");
-    p->has_pipelining = true;
-    p->url->no_pipelining = lw_span_eq_nocase(v, LW_LIT("no"));
-    if (!p->url->no_pipelining && !lw_span_eq_nocase(v, LW_LIT("yes")))
-        return bad(p, "the option pipelining in the server URL is yes or no");
-    return LW_OK;
+    bool yes;
+    lw_code rc = yes_or_no(p, "pipelining", v, &p->has_pipelining, &yes);
+
+    p->url->no_pipelining = rc == LW_OK && !yes;
+    return rc;
 }
 
 /* [RFC4422 3.1] "sasl-mech    = 1*20mech-char" */
@@ -373,7 +371,8 @@ parse_options(parser *p, lw_span query)
         if (lw_span_eq_nocase(name, LW_LIT("tls")))
             rc = set_tls(p, value);
         else if (lw_span_eq_nocase(name, LW_LIT("insecure-auth")))
-            rc = set_insecure_auth(p, value);
+            rc = yes_or_no(p, "insecure-auth", value, &p->has_insecure,
+                           &p->url->insecure_auth);
         else if (lw_span_eq_nocase(name, LW_LIT("pipelining")))
             rc = set_pipelining(p, value);
         else if (lw_span_eq_nocase(name, LW_LIT("auth")))
