@@ -249,7 +249,7 @@ go(run *r)
         }
         look(r);
         if (r->limit_s > 0 && s->seconds >= r->limit_s && n_stops == 0)
-            raise(SIGTERM);
+            on_signal(SIGTERM);
         cli_bulk_progress(s, rc != LW_OK);
     } while (rc == LW_OK);
 }

@@ -31,21 +31,33 @@ catch_signals(cli_connection *c)
     return CLI_GO_ON;
 }
 
+/* the user in a URL: from start to at, password and all, and the host behind it up to end */
+typedef struct url_login {
+    const char *start, *at, *end;
+} url_login;
+
+static bool
+find_user(const char *url, url_login *u)
+{
+    const char *scheme_end = url == NULL ? NULL : strstr(url, "://");
+
+    if (scheme_end == NULL)
+        return false;
+    u->start = scheme_end + 3;
+    u->end = u->start + strcspn(u->start, "/?#");
+    for (u->at = u->end; u->at > u->start && *u->at != '@';)
+        u->at--;
+    return u->at > u->start;
+}
+
 bool
 cli_url_has_user(const char *url, bool *has_password)
 {
-    const char *start = url == NULL ? NULL : strstr(url, "://"), *end, *colon;
+    url_login u;
+    bool has_user = find_user(url, &u);
 
-    *has_password = false;
-    if (start == NULL)
-        return false;
-    start += 3;
-    end = start + strcspn(start, "/?#");
-    while (end > start && *end != '@')
-        end--;
-    colon = memchr(start, ':', (size_t) (end - start));
-    *has_password = colon != NULL;
-    return end > start;
+    *has_password = has_user && memchr(u.start, ':', (size_t) (u.at - u.start)) != NULL;
+    return has_user;
 }
 
 static bool
@@ -58,18 +70,13 @@ needs_no_password(const cli_connection *c)
 static void
 login_name(const cli_connection *c, const char *url, char *out, size_t cap)
 {
-    const char *start, *end, *at;
+    url_login u;
 
-    if (c->user != NULL) {
-        snprintf(out, cap, "%s", c->user);
-        return;
-    }
-    start = strstr(url, "://") + 3;
-    end = start + strcspn(start, "/?#");
-    for (at = end; *at != '@'; at--)
-        ;
-    snprintf(out, cap, "%.*s@%.*s", (int) strcspn(start, ":@"), start,
-             (int) (end - at - 1), at + 1);
+    if (c->user != NULL || !find_user(url, &u))
+        snprintf(out, cap, "%s", c->user != NULL ? c->user : "the URL's user");
+    else
+        snprintf(out, cap, "%.*s@%.*s", (int) strcspn(u.start, ":@"), u.start,
+                 (int) (u.end - u.at - 1), u.at + 1);
 }
 
 static int
