@@ -268,6 +268,30 @@ class Refused(Bulk):
                    '--journal', journal, stdin='email,name\na@example.org,A\nc@example.org,C\n')
 
 
+def refusing(refuse, code=b'451 4.7.1 later'):
+    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250."""
+    def serve(peer, connection):
+        lines = connection.makefile('rb')
+        connection.sendall(b'220 hi\r\n')
+        is_data = False
+        for line in lines:
+            if is_data:
+                is_data = line != b'.\r\n'
+                if not is_data:
+                    connection.sendall(b'250 ok\r\n')
+            elif line.startswith(b'RCPT'):
+                connection.sendall((code if refuse(line) else b'250 ok') + b'\r\n')
+            elif line.startswith(b'DATA'):
+                is_data = True
+                connection.sendall(b'354 go\r\n')
+            elif line.startswith(b'QUIT'):
+                connection.sendall(b'221 bye\r\n')
+                return
+            else:
+                connection.sendall(b'250 ok\r\n')
+    return serve
+
+
 class Rows(Bulk):
     def test_bad_rows_and_duplicates_do_not_stop_the_rest(self):
         people = self.path('p.csv', 'email,name\na@example.org,A\nA@EXAMPLE.org,again\nno address,B\n'
@@ -311,29 +335,11 @@ class Rows(Bulk):
         failed = self.path('f.csv')
         tries = collections.Counter()
 
-        def serve(peer, connection):
-            lines = connection.makefile('rb')
-            connection.sendall(b'220 hi\r\n')
-            is_data = False
-            for line in lines:
-                if is_data:
-                    is_data = line != b'.\r\n'
-                    if not is_data:
-                        connection.sendall(b'250 ok\r\n')
-                elif line.startswith(b'RCPT'):
-                    tries[line] += 1
-                    late = b'user1@' in line and tries[line] < 3 or b'user2@' in line
-                    connection.sendall(b'451 4.7.1 later\r\n' if late else b'250 ok\r\n')
-                elif line.startswith(b'DATA'):
-                    is_data = True
-                    connection.sendall(b'354 go\r\n')
-                elif line.startswith(b'QUIT'):
-                    connection.sendall(b'221 bye\r\n')
-                    return
-                else:
-                    connection.sendall(b'250 ok\r\n')
+        def is_late(line):
+            tries[line] += 1
+            return b'user1@' in line and tries[line] < 3 or b'user2@' in line
 
-        with Peer(serve) as peer:
+        with Peer(refusing(is_late)) as peer:
             got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(3), *BASIC,
                       '--retry', '0.01,0.02,0.03', '--failures', failed, '--json', '--connections', '1')
         self.assertEqual(got.code, 69, got)
@@ -363,30 +369,6 @@ class Rows(Bulk):
             self.assertEqual(sums, [(10, 0, 15), (10, 10, 5), (5, 20, 0), (0, 25, 0)])
             self.assertEqual(got.code, 0, got)
             self.assertEqual(set(sink.accepted().values()), {1})
-
-
-def refusing(refuse, code=b'451 4.7.1 later'):
-    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250."""
-    def serve(peer, connection):
-        lines = connection.makefile('rb')
-        connection.sendall(b'220 hi\r\n')
-        is_data = False
-        for line in lines:
-            if is_data:
-                is_data = line != b'.\r\n'
-                if not is_data:
-                    connection.sendall(b'250 ok\r\n')
-            elif line.startswith(b'RCPT'):
-                connection.sendall((code if refuse(line) else b'250 ok') + b'\r\n')
-            elif line.startswith(b'DATA'):
-                is_data = True
-                connection.sendall(b'354 go\r\n')
-            elif line.startswith(b'QUIT'):
-                connection.sendall(b'221 bye\r\n')
-                return
-            else:
-                connection.sendall(b'250 ok\r\n')
-    return serve
 
 
 def chunks(peer, connection, hold=None, lone=False):
