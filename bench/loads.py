@@ -173,15 +173,6 @@ def all_loads():
     ]
 
 
-def why_not(bench, load, runner):
-    """None, or why this program cannot take part."""
-    try:
-        runner.command(Job(1, bench.count(load, runner), load.tls, load.connections))
-        return None
-    except harness.Missing as why:
-        return str(why)
-
-
 def summarise(load, samples):
     errors = [s['error'] for s in samples if 'error' in s]
     if errors:
@@ -199,16 +190,16 @@ def find_runners(bench, load):
         if load.only and not load.only(runner):
             continue
         row = {'name': runner.name, 'kind': runner.kind, 'note': runner.note()}
-        why = why_not(bench, load, runner)
-        if why:
-            row['missing'] = why
-        else:
-            able.append(runner)
-            row['count'] = bench.count(load, runner)
-            command = runner.command(Job(0, row['count'], load.tls, load.connections, load.size))
-            row['command'] = ' '.join(command).replace(harness.TOP + '/', '')
-            row['starts_count'] = runner.cpu == 'whole'
         rows.append(row)
+        count = bench.count(load, runner)
+        try:
+            command = runner.command(Job(0, count, load.tls, load.connections, load.size))
+        except harness.Missing as why:
+            row['missing'] = str(why)
+            continue
+        able.append(runner)
+        row.update(count=count, command=' '.join(command).replace(harness.TOP + '/', ''),
+                   starts_count=runner.cpu == 'whole')
     return rows, able
 
 
