@@ -13,6 +13,32 @@ test_key(const char *pem)
     return key;
 }
 
+lw_dkim_opts
+test_opts(lw_dkim_key *key, int canon)
+{
+    lw_dkim_opts o;
+
+    lw_dkim_opts_init(&o);
+    o.domain = "example.com";
+    o.selector = "s1";
+    o.key = key;
+    o.header_canon = canon & 1 ? LW_DKIM_SIMPLE : LW_DKIM_RELAXED;
+    o.body_canon = canon & 2 ? LW_DKIM_SIMPLE : LW_DKIM_RELAXED;
+    return o;
+}
+
+lw_dkim_signer *
+test_signer(const lw_dkim_opts *o, size_t n)
+{
+    lw_dkim_signer *s = lw_dkim_signer_new(NULL);
+    lw_error e;
+
+    for (size_t i = 0; i < n; i++)
+        if (lw_dkim_signer_add(s, &o[i], &e) != LW_OK)
+            fail_msg("%s", e.text);
+    return s;
+}
+
 uint64_t
 test_next(test_random *r, uint64_t below)
 {

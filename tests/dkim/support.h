@@ -15,6 +15,11 @@ extern const char rfc6376_message[], rfc8463_message[];
 
 lw_dkim_key *test_key(const char *pem);
 
+/* for example.com, selector s1; of canon, bit 0 is the header's, bit 1 the body's: 1 = simple */
+lw_dkim_opts test_opts(lw_dkim_key *key, int canon);
+/* a signer of n signatures */
+lw_dkim_signer *test_signer(const lw_dkim_opts *o, size_t n);
+
 /* a deterministic stream of random numbers */
 typedef struct test_random {
     uint64_t state;

@@ -162,23 +162,6 @@ test_options__bad_ones_said(void **state)
     assert_int_equal(n_bad, 0);
 }
 
-/* a signer of n signatures by key */
-static lw_dkim_signer *
-signer_of(lw_dkim_key *key, int n)
-{
-    lw_dkim_signer *s = lw_dkim_signer_new(NULL);
-    lw_dkim_opts o;
-    lw_error e;
-
-    lw_dkim_opts_init(&o);
-    o.domain = "example.com";
-    o.selector = "s";
-    o.key = key;
-    while (n-- > 0)
-        assert_int_equal(lw_dkim_signer_add(s, &o, &e), LW_OK);
-    return s;
-}
-
 static void
 test_signer__wrong_order_and_times_said(void **state)
 {
@@ -188,16 +171,17 @@ test_signer__wrong_order_and_times_said(void **state)
     lw_dkim_signed *b;
     lw_body once = { .next = NULL };
     test_memory m;
-    lw_dkim_opts o;
+    lw_dkim_opts o[LW_DKIM_SIGNATURES_MAX];
     lw_span fields;
     lw_error e;
 
     n_bad = 0;
     check(lw_dkim_sign_begin(s, 1, &e), &e, LW_EUSAGE, "dkim: the signer has no key yet: add one first");
     lw_dkim_signer_free(s);
-    s = signer_of(key, LW_DKIM_SIGNATURES_MAX);
-    lw_dkim_opts_init(&o);
-    check(lw_dkim_signer_add(s, &o, &e), &e, LW_ELIMIT, "dkim: at most 16 signatures for a message");
+    for (size_t i = 0; i < LW_COUNT(o); i++)
+        o[i] = test_opts(key, 0);
+    s = test_signer(o, LW_COUNT(o));
+    check(lw_dkim_signer_add(s, &o[0], &e), &e, LW_ELIMIT, "dkim: at most 16 signatures for a message");
     check(lw_dkim_sign_begin(s, -1, &e), &e, LW_EUSAGE,
           "dkim: the time -1 is not within 0 to 999999999999 seconds since 1970");
     check(lw_dkim_sign_begin(s, INT64_C(1000000000000), &e), &e, LW_EUSAGE,
@@ -242,7 +226,8 @@ test_messages__bad_ones_said(void **state)
         { " folded: x\r\nFrom: a@b.de\r\n\r\nx", "dkim: field 1 of the header is no header field: \" folded: x\"" },
     };
     lw_dkim_key *key = test_key(rfc8463_ed_key);
-    lw_dkim_signer *s = signer_of(key, 1);
+    lw_dkim_opts o = test_opts(key, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_dkim_signed *b;
     test_memory m;
     lw_error e;
@@ -276,7 +261,8 @@ static void
 test_messages__sources_that_fail_said(void **state)
 {
     lw_dkim_key *key = test_key(rfc8463_ed_key);
-    lw_dkim_signer *s = signer_of(key, 1);
+    lw_dkim_opts o = test_opts(key, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_dkim_signed *b;
     test_memory m;
     lw_error e;

@@ -75,7 +75,7 @@ test_parse__public_key_has_a_record_and_signs_nothing(void **state)
         "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
     lw_dkim_key *key = test_key(pem);
     lw_dkim_signer *s = lw_dkim_signer_new(NULL);
-    lw_dkim_opts o;
+    lw_dkim_opts o = test_opts(key, 0);
     char *text;
     lw_error e;
 
@@ -84,10 +84,6 @@ test_parse__public_key_has_a_record_and_signs_nothing(void **state)
     assert_string_equal(text, rfc8463_ed_record);
     lw_free(text);
     assert_int_equal(lw_dkim_key_pem(key, &text), LW_EUSAGE);
-    lw_dkim_opts_init(&o);
-    o.domain = "example.com";
-    o.selector = "s";
-    o.key = key;
     assert_int_equal(lw_dkim_signer_add(s, &o, &e), LW_EUSAGE);
     lw_dkim_signer_free(s);
     lw_dkim_key_free(key);

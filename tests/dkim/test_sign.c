@@ -32,32 +32,6 @@ tear_down(void **state)
     return 0;
 }
 
-static lw_dkim_opts
-opts(lw_dkim_key *key, int canon)
-{
-    lw_dkim_opts o;
-
-    lw_dkim_opts_init(&o);
-    o.domain = "example.com";
-    o.selector = "s1";
-    o.key = key;
-    o.header_canon = canon & 1 ? LW_DKIM_SIMPLE : LW_DKIM_RELAXED;
-    o.body_canon = canon & 2 ? LW_DKIM_SIMPLE : LW_DKIM_RELAXED;
-    return o;
-}
-
-static lw_dkim_signer *
-signer_of(const lw_dkim_opts *o, size_t n)
-{
-    lw_dkim_signer *s = lw_dkim_signer_new(NULL);
-    lw_error e;
-
-    for (size_t i = 0; i < n; i++)
-        if (lw_dkim_signer_add(s, &o[i], &e) != LW_OK)
-            fail_msg("%s", e.text);
-    return s;
-}
-
 /* message signed as a whole, through a body; NULL and e when it was refused.  To be freed. */
 static char *
 sign_text(lw_dkim_signer *s, lw_span message, size_t max_span, uint64_t seed, size_t *len, lw_error *e)
@@ -93,14 +67,14 @@ test_field__has_the_tags_that_were_asked_for(void **state)
         " bh=g3zLYH4xKxcPrHOD18z9YfpQcnk/GaJedfustWU5uGs=;\r\n"
         " b=";
     static const char *const extra[] = { "X-Mine", "X-Absent", "subject" };
-    lw_dkim_opts o = opts(f.ed, 1);
+    lw_dkim_opts o = test_opts(f.ed, 1);
     lw_error e;
     size_t len;
     o.lifetime_s = 3600;
     o.identity = "ann b=@mail.example.com";
     o.headers = extra;
     o.n_headers = LW_COUNT(extra);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_signer *s = test_signer(&o, 1);
     char *out = sign_text(s, LW_LIT(HEAD "List-Unsubscribe: <https://e.com/u>\r\nx-mine: 1\r\n"
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\ntest\r\n"), 0, 0, &len, &e);
     assert_non_null(out);
@@ -115,12 +89,12 @@ test_field__lines_are_at_most_78_octets(void **state)
 {
     static char domain[] = "a23456789012345678901234567890123456789012345678901234567890.example.com";
     static char big[3 * 4096];
-    lw_dkim_opts o[2] = { opts(f.rsa, 0), opts(f.ed, 3) };
+    lw_dkim_opts o[2] = { test_opts(f.rsa, 0), test_opts(f.ed, 3) };
     lw_error e;
     size_t len, column = 0;
 
     o[0].domain = domain;
-    lw_dkim_signer *s = signer_of(o, 2);
+    lw_dkim_signer *s = test_signer(o, 2);
     memset(big, 'x', sizeof big);
     memcpy(big, HEAD "\r\n", strlen(HEAD "\r\n"));
     char *out = sign_text(s, (lw_span){ big, sizeof big }, 0, 0, &len, &e);
@@ -153,8 +127,8 @@ test_names__as_is_in_the_table_and_list_unsubscribe_too(void **state)
 static void
 check_verifies(const char *name, lw_span message, int canon, uint64_t seed)
 {
-    lw_dkim_opts o[2] = { opts(f.rsa, canon), opts(f.ed, canon ^ 3) };
-    lw_dkim_signer *s = signer_of(o, 2);
+    lw_dkim_opts o[2] = { test_opts(f.rsa, canon), test_opts(f.ed, canon ^ 3) };
+    lw_dkim_signer *s = test_signer(o, 2);
     lw_error e;
     size_t len;
     char *out = sign_text(s, message, seed == 0 ? 0 : 25, seed, &len, &e);
@@ -213,8 +187,8 @@ test_sign__odd_messages_verify(void **state)
 static void
 test_sign__signed_already_new_one_is_first(void **state)
 {
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_error e;
     size_t len, len2;
     char *once = sign_text(s, LW_LIT(HEAD "\r\nx\r\n"), 0, 0, &len, &e);
@@ -256,8 +230,8 @@ test_sign__random_messages_verify_and_changed_ones_do_not(void **state)
 
     lw_buf_init(&b, NULL, 1 << 20);
     for (int round = 0; round < 150; round++) {
-        lw_dkim_opts o = opts(f.ed, round % 4);
-        lw_dkim_signer *s = signer_of(&o, 1);
+        lw_dkim_opts o = test_opts(f.ed, round % 4);
+        lw_dkim_signer *s = test_signer(&o, 1);
         lw_error e;
         size_t len, n = (size_t)test_next(&r, 50);
         char *out, *at;
@@ -291,8 +265,8 @@ test_sign__added_fields_break_it(void **state)
 {
     static const char *const added[] = { "From: evil@example.net\r\n", "Subject: buy\r\n", "Cc: x@y.z\r\n",
                                          "Reply-To: x@y.z\r\n", "Content-Type: text/html\r\n" };
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_error e;
     size_t len;
     char *out = sign_text(s, LW_LIT(HEAD "\r\nx\r\n"), 0, 0, &len, &e);
@@ -317,8 +291,8 @@ test_sign__added_fields_break_it(void **state)
 static void
 test_header__limits_on_both_sides(void **state)
 {
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_error e;
     size_t len;
     lw_buf b;
@@ -354,8 +328,8 @@ test_header__limits_on_both_sides(void **state)
 static void
 test_header__more_than_1000_names_is_refused(void **state)
 {
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_error e;
     size_t len;
     lw_buf b;
@@ -411,8 +385,8 @@ test_body__changed_source_never_ends(void **state)
     } rows[] = { { "an octet early", 200000, 100 }, { "the last octet", 200000, 199999 },
                  { "shorter", 199999, 0 }, { "longer", 200001, 0 }, { "empty", 0, 0 },
                  { "small, an octet", 100, 99 }, { "small, longer", 101, 0 } };
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
 
     memset(big, 'x', sizeof big);
     memcpy(big, HEAD "\r\n", strlen(HEAD "\r\n"));
@@ -445,8 +419,8 @@ static void
 test_body__rewinds_and_gives_the_same_again(void **state)
 {
     static char big[100000];
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     lw_error e;
     lw_code rc;
 
@@ -484,8 +458,8 @@ static void
 test_body__small_is_joined_big_is_not_copied(void **state)
 {
     static char big[100000];
-    lw_dkim_opts o = opts(f.ed, 0);
-    lw_dkim_signer *s = signer_of(&o, 1);
+    lw_dkim_opts o = test_opts(f.ed, 0);
+    lw_dkim_signer *s = test_signer(&o, 1);
     test_memory m;
     lw_dkim_signed *b;
     lw_span span;
@@ -539,8 +513,8 @@ test_callback__signs_and_its_failure_is_told(void **state)
     assert_int_equal(lw_dkim_key_record(keys[0], &text), LW_EUSAGE);
     assert_int_equal(lw_dkim_key_pem(keys[0], &text), LW_EUSAGE);
     for (int i = 0; i < 3; i++) {
-        lw_dkim_opts o = opts(keys[i], 0);
-        lw_dkim_signer *s = signer_of(&o, 1);
+        lw_dkim_opts o = test_opts(keys[i], 0);
+        lw_dkim_signer *s = test_signer(&o, 1);
         char *out = sign_text(s, LW_LIT(HEAD "\r\nx\r\n"), 0, 0, &len, &e);
 
         if (i < 2)
