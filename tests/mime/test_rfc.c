@@ -241,15 +241,13 @@ test_messages__of_rfc5322_appendix_a_read(void **state)
     check_samples(appendix_a, LW_COUNT(appendix_a));
 }
 
-/* a message composed of the fields "Name: value\n" of header; NULL: refused, said in e */
-static char *
-compose(const char *header, lw_error *e)
+/* the fields "Name: value\n" of header, up to the first that is refused */
+static lw_code
+set_fields(lw_message *m, const char *header)
 {
-    lw_message *m = lw_message_new();
     lw_span rest = lw_span_str(header), line;
-    char field[1024], *all = NULL;
     lw_code rc = LW_OK;
-    size_t len;
+    char field[1024];
 
     while (rc >= 0 && lw_span_token(&rest, '\n', &line) && line.len > 0) {
         assert_true(line.len < sizeof field);
@@ -259,6 +257,18 @@ compose(const char *header, lw_error *e)
         *colon = '\0';
         rc = lw_message_header(m, field, colon + 1);
     }
+    return rc;
+}
+
+/* a message composed of the fields of header; NULL: refused, said in e */
+static char *
+compose(const char *header, lw_error *e)
+{
+    lw_message *m = lw_message_new();
+    lw_code rc = set_fields(m, header);
+    char *all = NULL;
+    size_t len;
+
     if (rc >= 0)
         rc = lw_message_text(m, "Testing.");
     *e = *lw_message_error(m);
@@ -623,30 +633,22 @@ test_fields__of_rfc6532_written_and_read_back(void **state)
 
     for (size_t i = 0; i < LW_COUNT(rows); i++) {
         lw_message *m = lw_message_new();
-        char header[500], *all = compose(rows[i].header, &e), *got;
+        char *all = compose(rows[i].header, &e), *got;
         if (all == NULL)
             fail_msg("%s: %s", rows[i].name, e.text);
-        got = fields_read(rows[i].utf8 ? "" : all);
-        if (strstr(all, rows[i].want) == NULL || (!rows[i].utf8 && strstr(got, rows[i].read) == NULL))
-            fail_msg("%s:\n%s\n%s", rows[i].name, all, got);
-        free(got);
-        /* the same through a reader that may find header-8bit */
-        if (rows[i].utf8) {
+        if (rows[i].utf8) { /* through a reader that may find header-8bit */
             lw_reader_opts o;
             lw_code rc;
             lw_reader_opts_init(&o);
             got = read_all_ways(rows[i].name, &o, lw_span_str(all), &rc);
-            if (strstr(got, rows[i].read) == NULL || strstr(got, "header-8bit") == NULL
-                || strstr(got, "not-utf8") != NULL)
+            if (strstr(got, "header-8bit") == NULL || strstr(got, "not-utf8") != NULL)
                 fail_msg("%s:\n%s", rows[i].name, got);
-            free(got);
-        }
-        snprintf(header, sizeof header, "%s", rows[i].header);
-        for (char *line = strtok_r(header, "\n", &got); line != NULL; line = strtok_r(NULL, "\n", &got)) {
-            char *colon = strchr(line, ':');
-            *colon = '\0';
-            assert_int_equal(lw_message_header(m, line, colon + 1), LW_OK);
-        }
+        } else
+            got = fields_read(all);
+        if (strstr(all, rows[i].want) == NULL || strstr(got, rows[i].read) == NULL)
+            fail_msg("%s:\n%s\n%s", rows[i].name, all, got);
+        free(got);
+        assert_int_equal(set_fields(m, rows[i].header), LW_OK);
         assert_int_equal(lw_message_needs_smtputf8(m, NULL), rows[i].utf8);
         lw_message_free(m);
         free(all);
