@@ -2,8 +2,7 @@
 /*
  * tests/net/test_connect.c - names, addresses, the race (RFC 8305), failures, closing at any time
  *
- * Names are looked up by the test (fake), never by a name service.  An address that does not
- * answer is a listening socket whose queue is full: the kernel drops what comes then.
+ * Names are looked up by the test (fake), never by a name service.
  */
 #include "world.h"
 
@@ -50,57 +49,10 @@ by_name(fake *f)
 }
 
 static void
-open_conn(world *w, end *e, const lw_conn_opts *o)
-{
-    lw_error err = { .code = LW_OK };
-    lw_code rc;
-
-    end_init(e);
-    IN(rc = lw_conn_open(&w->loop, o, end_cb, e, &e->c, &err));
-    if (rc != LW_OK)
-        fail_msg("%s", err.text);
-}
-
-static bool
-is_told(const end *e)
-{
-    return e->told[LW_CONN_OPEN] + e->told[LW_CONN_FAILED] > 0;
-}
-
-static void
 close_all(world *w, end *e)
 {
     end_free(e);
     world_close(w);
-}
-
-/* ---- an address that does not answer --------------------------------------------------------------- */
-
-#define CROWD 8
-
-typedef struct silent {
-    int listener, crowd[CROWD];
-    lw_addr addr;
-} silent;
-
-/* the kernel keeps one connection more than the queue holds, and drops what comes then */
-static void
-silent_open(silent *s)
-{
-    s->listener = listen_on(&s->addr, "127.0.0.1", 0);
-    for (int i = 0; i < CROWD; i++) {
-        s->crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_true(connect(s->crowd[i], &s->addr.u.sa, s->addr.len) == 0 ||
-                    errno == EINPROGRESS);
-    }
-}
-
-static void
-silent_close(silent *s)
-{
-    for (int i = 0; i < CROWD; i++)
-        close(s->crowd[i]);
-    close(s->listener);
 }
 
 /* ---- literal addresses, paths -------------------------------------------------------------------------- */

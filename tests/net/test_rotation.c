@@ -192,14 +192,10 @@ named_open(named *n, const bool listens[3])
 static void
 assert_goes(named *n, const char *to, size_t attempts)
 {
-    lw_error err;
-    lw_code rc;
     end e;
 
-    end_init(&e);
-    IN(rc = lw_conn_open(&n->w.loop, &n->o, end_cb, &e, &e.c, &err));
-    assert_int_equal(rc, LW_OK);
-    RUN_UNTIL(&n->w, e.told[LW_CONN_OPEN] + e.told[LW_CONN_FAILED] > 0);
+    open_conn(&n->w, &e, &n->o);
+    RUN_UNTIL(&n->w, is_told(&e));
     assert_int_equal(e.told[LW_CONN_OPEN], 1);
     assert_string_equal(lw_conn_address(e.c), to);
     assert_int_equal(e.c->n_begun, attempts);
@@ -252,32 +248,6 @@ test_connections__pass_by_an_address_that_refused(void **state)
 
 /* ---- addresses that do not answer ------------------------------------------------------- */
 
-#define CROWD 8
-
-typedef struct silent {
-    int crowd[CROWD];
-} silent;
-
-/* the queue of the first address is full: the kernel drops what comes */
-static void
-silence_first(named *n, silent *s)
-{
-    const lw_addr *a = &n->answer.addrs[0];
-
-    assert_int_equal(listen(n->fds[0], 0), 0);
-    for (int i = 0; i < CROWD; i++) {
-        s->crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_true(connect(s->crowd[i], &a->u.sa, a->len) == 0 || errno == EINPROGRESS);
-    }
-}
-
-static void
-silent_close(silent *s)
-{
-    for (int i = 0; i < CROWD; i++)
-        close(s->crowd[i]);
-}
-
 /* overtaken once; later connections that began with it would wait for an hour */
 static void
 test_connections__pass_by_an_address_that_was_overtaken(void **state)
@@ -288,7 +258,8 @@ test_connections__pass_by_an_address_that_was_overtaken(void **state)
 
     (void)state;
     named_open(&n, all);
-    silence_first(&n, &s);
+    silent_open(&s);
+    n.answer.addrs[0] = s.addr;
     n.o.attempt_delay_ms = 10;
     assert_goes(&n, "127.0.0.2", 2);
     n.o.attempt_delay_ms = 3600000;
@@ -302,19 +273,16 @@ static void
 test_connections__pass_by_an_address_that_took_all_the_time(void **state)
 {
     static const bool all[] = { true, true, true };
-    lw_error err;
-    lw_code rc;
     silent s;
     named n;
     end e;
 
     (void)state;
     named_open(&n, all);
-    silence_first(&n, &s);
+    silent_open(&s);
+    n.answer.addrs[0] = s.addr;
     n.answer.n = 1;
-    end_init(&e);
-    IN(rc = lw_conn_open(&n.w.loop, &n.o, end_cb, &e, &e.c, &err));
-    assert_int_equal(rc, LW_OK);
+    open_conn(&n.w, &e, &n.o);
     RUN_UNTIL(&n.w, e.c->n_begun == 1);
     time_is_up(&e);
     RUN_UNTIL(&n.w, e.told[LW_CONN_FAILED] == 1);

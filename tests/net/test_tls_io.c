@@ -38,13 +38,9 @@ dial(world *w, end *e, lw_tls_ctx *ctx, uint16_t *port)
     int listener = listen_on(&a, "127.0.0.1", 1), fd;
     lw_conn_opts o = { .host = "127.0.0.1", .port = lw_addr_port(&a), .tls = ctx,
                        .implicit_tls = true };
-    lw_error err = { .code = LW_OK };
-    lw_code rc;
 
-    end_init(e);
     *port = o.port;
-    IN(rc = lw_conn_open(&w->loop, &o, end_cb, e, &e->c, &err));
-    assert_int_equal(rc, LW_OK);
+    open_conn(w, e, &o);
     fd = accept(listener, NULL, NULL);
     assert_true(fd >= 0);
     close(listener);
@@ -132,14 +128,11 @@ test_handshake__silent_server_times_out_with_a_hint(void **state)
     lw_addr a;
     int listener = listen_on(&a, "127.0.0.1", 1);
     lw_conn_opts o = { .host = "127.0.0.1", .port = lw_addr_port(&a), .implicit_tls = true };
-    lw_code rc;
 
     contexts_open(&p, NULL);
     o.tls = p.cctx;
     world_open(&p.w);
-    end_init(&p.client);
-    IN(rc = lw_conn_open(&p.w.loop, &o, end_cb, &p.client, &p.client.c, NULL));
-    assert_int_equal(rc, LW_OK);
+    open_conn(&p.w, &p.client, &o);
     RUN_UNTIL(&p.w, p.client.c->state == LW_CONN_S_HANDSHAKE);
     time_is_up(&p.client);
     RUN_UNTIL(&p.w, p.client.told[LW_CONN_FAILED] == 1);

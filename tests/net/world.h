@@ -171,6 +171,24 @@ end_adopt(world *w, end *e, int fd)
 }
 
 static inline void
+open_conn(world *w, end *e, const lw_conn_opts *o)
+{
+    lw_error err = { .code = LW_OK };
+    lw_code rc;
+
+    end_init(e);
+    IN(rc = lw_conn_open(&w->loop, o, end_cb, e, &e->c, &err));
+    if (rc != LW_OK)
+        fail_msg("%s", err.text);
+}
+
+static inline bool
+is_told(const end *e)
+{
+    return e->told[LW_CONN_OPEN] + e->told[LW_CONN_FAILED] > 0;
+}
+
+static inline void
 socket_pair(int fd[2])
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd), 0);
@@ -283,6 +301,32 @@ refusing(lw_addr *a, const char *host)
     assert_int_equal(bind(fd, &a->u.sa, a->len), 0);
     assert_int_equal(getsockname(fd, &a->u.sa, &a->len), 0);
     return fd;
+}
+
+/* an address that does not answer: a listening socket whose queue is full */
+typedef struct silent {
+    int listener, crowd[8];
+    lw_addr addr;
+} silent;
+
+/* the kernel keeps one connection more than the queue holds, and drops what comes then */
+static inline void
+silent_open(silent *s)
+{
+    s->listener = listen_on(&s->addr, "127.0.0.1", 0);
+    for (size_t i = 0; i < LW_COUNT(s->crowd); i++) {
+        s->crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        assert_true(connect(s->crowd[i], &s->addr.u.sa, s->addr.len) == 0 ||
+                    errno == EINPROGRESS);
+    }
+}
+
+static inline void
+silent_close(silent *s)
+{
+    for (size_t i = 0; i < LW_COUNT(s->crowd); i++)
+        close(s->crowd[i]);
+    close(s->listener);
 }
 
 #endif
