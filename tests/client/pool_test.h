@@ -137,16 +137,6 @@ pool_tally_new(void)
     return t;
 }
 
-static inline crowd *
-crowd_new(const char *ehlo)
-{
-    crowd *c = calloc(1, sizeof *c);
-
-    assert_non_null(c);
-    c->ehlo = ehlo;
-    return c;
-}
-
 /* every job 0..n-1 has one completion, and what it says is true of the server */
 static inline void
 pool_check(const pool_tally *t, const crowd *c, unsigned n)

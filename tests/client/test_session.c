@@ -111,13 +111,11 @@ test_session__many_messages_one_connection(void **state)
 static void
 test_session__server_that_loses_commands_gets_one_at_a_time(void **state)
 {
-    crowd *c = calloc(1, sizeof *c);
+    crowd *c = crowd_new(PLAIN_EHLO);
     target t;
     lw_session *s;
 
     (void)state;
-    assert_non_null(c);
-    c->ehlo = PLAIN_EHLO;
     c->swallows = true;
     crowd_start(c);
     aim(&t, c->port);
@@ -136,14 +134,12 @@ test_session__server_that_loses_commands_gets_one_at_a_time(void **state)
 static void
 test_session__503_whose_second_try_fails_is_unsent(void **state)
 {
-    crowd *c = calloc(1, sizeof *c);
+    crowd *c = crowd_new(PLAIN_EHLO);
     target t;
     lw_session *s;
     lw_report *r;
 
     (void)state;
-    assert_non_null(c);
-    c->ehlo = PLAIN_EHLO;
     c->swallows = c->leaves = true;
     crowd_start(c);
     aim(&t, c->port);
@@ -170,15 +166,13 @@ test_session__503_to_one_recipient_ends_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < LW_COUNT(ehlos); i++) {
-        crowd *c = calloc(1, sizeof *c);
+        crowd *c = crowd_new(ehlos[i]);
         target t;
         lw_session *s;
         lw_message *m = compose("bob-1@example.org");
         lw_report *r = NULL;
 
-        assert_non_null(c);
         (void)lw_message_to(m, "seq-2@example.org");
-        c->ehlo = ehlos[i];
         crowd_start(c);
         aim(&t, c->port);
         s = open_session(&t);

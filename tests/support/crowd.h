@@ -428,6 +428,18 @@ crowd_run(void *arg)
     return NULL;
 }
 
+/* to be freed */
+static inline crowd *
+crowd_new(const char *ehlo)
+{
+    crowd *c = calloc(1, sizeof *c);
+
+    if (c == NULL)
+        abort();
+    c->ehlo = ehlo;
+    return c;
+}
+
 static inline void
 crowd_start(crowd *c)
 {
