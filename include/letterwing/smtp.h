@@ -358,6 +358,8 @@ LW_API LW_MUST_USE lw_code lw_smtp_auth_cancel(lw_smtp *e);
  * for being too many while others were accepted, go in further transactions of the same submit.
  * Beyond MAILMAX and RCPTDOMAINMAX, limits of the session, recipients are unsent with LW_ELIMIT:
  * another session can take them.  Of domains 64 are remembered, so a larger RCPTDOMAINMAX is 64.
+ * So too where the server is Exim, which ends a session for too many RSETs (by default the eleventh
+ * that follows a refused transaction): it gets 8, and no window in which there could be more.
  */
 LW_API LW_MUST_USE lw_code lw_smtp_submit(lw_smtp *e, lw_envelope *env, lw_body *body, void *tag);
 /** lw_smtp_room - how many transactions lw_smtp_submit takes now; 0 as well when closed or quitting.

@@ -165,7 +165,7 @@ lw_smtp_new(const lw_smtp_opts *opts, uint64_t now_ms, lw_smtp **out)
     e->cur = e->ending = NO_SLOT;
     e->now_ms = e->began_ms = e->since_ms = now_ms;
     e->caps.auth = e->caps.lines = e->caps.hold_max_until = LW_LIT("");
-    e->has_waited = true;
+    e->has_waited = e->has_begun = true;
     if ((rc = take_options(e, &o)) != LW_OK || (rc = make_room(e)) != LW_OK) {
         lw_smtp_free(e);
         return rc;

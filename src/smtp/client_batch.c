@@ -90,6 +90,11 @@ check_slot(lw_smtp *e, slot *s)
                  "the server takes only %u transactions in one session", e->caps.mail_max);
         return LW_ELIMIT;
     }
+    if (lw_smtp_reset_is_too_many(e)) {
+        snprintf(e->text, sizeof e->text,
+                 "the server would end the session: it takes only so many RSET in one");
+        return LW_ELIMIT;
+    }
     if (!any_domain_fits(e, s)) {
         snprintf(e->text, sizeof e->text,
                  "the server takes recipients of only %u domains in one session",
@@ -156,6 +161,9 @@ lw_smtp_start_next(lw_smtp *e)
     if (e->cur != NO_SLOT || e->quit_sent || e->n_in_flight >= (pipelines ? e->opts.window : 1) ||
         e->octets_in_flight >= e->opts.window_bytes ||
         (e->state != STATE_READY && e->state != STATE_MAIL))
+        return false;
+    /* a reply may show that no RSET is needed, or that one was free */
+    if (e->n_in_flight > 0 && lw_smtp_reset_is_too_many(e))
         return false;
     if ((n = next_waiting(e)) == NO_SLOT)
         return false;

@@ -152,6 +152,10 @@ struct lw_smtp {
     lw_pump pump;                     /* its body                                         */
     uint64_t n_mails;                 /* MAIL commands in this session                    */
     bool needs_reset;                 /* RSET before the next MAIL                        */
+    bool counts_resets;               /* the server does: see lw_smtp_reset_is_too_many() */
+    bool has_begun;                   /* a message, or the session, since the last RSET   */
+    uint32_t n_idle_resets;           /* RSETs in this session with none behind the last  */
+    uint32_t n_resets_awaited;
     uint64_t octets_in_flight;        /* of batches that are queued whole, not answered   */
     lw_pipelining pipelining;
     bool has_group, group_answered;   /* commands went out behind unanswered ones; replies came */
@@ -225,6 +229,10 @@ typedef enum step {
 step lw_smtp_next_step(const lw_smtp *e);
 void lw_smtp_make_step(lw_smtp *e, step s);
 lw_code lw_smtp_mail_reply(lw_smtp *e, awaited_kind kind, uint32_t i, const lw_reply *r);
+/** lw_smtp_reset_was_taken - 250 to RSET: what it counts for */
+void lw_smtp_reset_was_taken(lw_smtp *e);
+/** lw_smtp_reset_is_too_many - the next transaction would need one that may cost the session */
+bool lw_smtp_reset_is_too_many(const lw_smtp *e);
 /** lw_smtp_doubt - the session ends for this reason: what it says of PIPELINING */
 void lw_smtp_doubt(lw_smtp *e, lw_code code);
 /** lw_smtp_early_reply - a refusal while the data was still being sent: false if none was */

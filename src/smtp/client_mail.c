@@ -189,6 +189,7 @@ make_reset(lw_smtp *e)
     lw_smtp_out_text(e, LW_LIT("RSET\r\n"));
     lw_smtp_await(e, AWAIT_RSET, NO_SLOT);
     e->needs_reset = false;
+    e->n_resets_awaited++;
 }
 
 static void
@@ -596,6 +597,7 @@ reply_to_end(lw_smtp *e, uint32_t i, const lw_reply *r)
 
     if (r->code / 100 == 3)
         return odd_reply(e, LW_STAGE_DATA, r);
+    e->has_begun |= s->n_taken > 0 && r->code / 100 == 2;
     /* [RFC3030 2] "The resulting state from a failed BDAT command is indeterminate." */
     if (s->uses_bdat && r->code / 100 != 2)
         s->needs_reset = true;
@@ -628,6 +630,33 @@ lw_smtp_mail_reply(lw_smtp *e, awaited_kind kind, uint32_t i, const lw_reply *r)
         break;
     }
     return LW_NEVER(true) ? LW_EBUG : LW_OK;
+}
+
+/* ---- how many RSETs a server bears ----------------------------------------------------------- */
+
+/* Exim's smtp_accept_max_nonmail is 10 by default.  Its smtp_in.c counts the commands that belong to
+ * no message over the whole session, but for one RSET behind each message, and at the eleventh says
+ * 554 and ends the session.  Inside TLS it (4.96) says that in clear: the TLS breaks, and what has
+ * left behind that RSET would be uncertain.  None can be saved: RSET is needed behind a transaction
+ * that was refused, and in a window that is not known yet.  Two are left for other commands. */
+enum { IDLE_RESETS_MAX = 8 };
+
+/* the replies come in order: all that was before this RSET is known now */
+void
+lw_smtp_reset_was_taken(lw_smtp *e)
+{
+    e->n_resets_awaited--;
+    if (!e->has_begun)
+        e->n_idle_resets++;
+    e->has_begun = false;
+}
+
+/* each RSET on its way may be counted: whether it is, the replies before it will tell */
+bool
+lw_smtp_reset_is_too_many(const lw_smtp *e)
+{
+    return e->counts_resets && (e->n_in_flight > 0 || e->needs_reset) &&
+           e->n_idle_resets + e->n_resets_awaited >= IDLE_RESETS_MAX;
 }
 
 /* whose data is on its way, begun or announced but not sent to its end; NO_SLOT = nobody's */

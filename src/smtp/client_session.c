@@ -85,12 +85,27 @@ reply_to_connect(lw_smtp *e, const lw_reply *r)
     return LW_OK;
 }
 
+/* "250-mx.example Hello client.example [192.0.2.1]", HELP offered, and no enhanced codes: Exim, unless
+ * an ACL of its own says something else; its greeting is changed more often.  Whoever else speaks
+ * so only gets fewer transactions at once. */
+static bool
+speaks_like_exim(const lw_smtp *e, const lw_reply *r)
+{
+    lw_span rest = r->text, word;
+
+    return (e->caps.flags & (LW_CAP_HELP | LW_CAP_ENHANCEDSTATUSCODES)) == LW_CAP_HELP &&
+           lw_span_token(&rest, ' ', &word) && lw_span_token(&rest, ' ', &word) &&
+           lw_span_eq_nocase(word, LW_LIT("Hello"));
+}
+
 static lw_code
 take_capabilities(lw_smtp *e, const lw_reply *r)
 {
     if (lw_caps_parse(&e->caps, r->text, e->caps_text, e->caps_auth,
-                      e->opts.max_capability_bytes) == LW_OK)
+                      e->opts.max_capability_bytes) == LW_OK) {
+        e->counts_resets = speaks_like_exim(e, r);
         return LW_OK;
+    }
     return lw_smtp_lose(e, LW_ELIMIT, LW_STAGE_EHLO, "the server's answer to EHLO is longer "
                         "than %u octets", e->opts.max_capability_bytes);
 }
@@ -117,6 +132,7 @@ forget_capabilities(lw_smtp *e)
 {
     memset(&e->caps, 0, sizeof e->caps);
     e->caps.auth = e->caps.lines = e->caps.hold_max_until = LW_LIT("");
+    e->counts_resets = false;
 }
 
 static lw_code
@@ -384,9 +400,11 @@ lw_smtp_session_reply(lw_smtp *e, awaited_kind kind, const lw_reply *r)
     case AWAIT_AUTH: return reply_to_auth(e, r);
     case AWAIT_COMMAND: return reply_to_command(e, r);
     case AWAIT_RSET:
-        return r->code / 100 == 2 ? LW_OK
-                                  : lw_smtp_lose(e, LW_EREPLY, LW_STAGE_MAIL,
-                                                 "the server refused RSET with %d", r->code);
+        if (r->code / 100 != 2)
+            return lw_smtp_lose(e, LW_EREPLY, LW_STAGE_MAIL, "the server refused RSET with %d",
+                                r->code);
+        lw_smtp_reset_was_taken(e);
+        return LW_OK;
     case AWAIT_QUIT: return lw_smtp_lose(e, LW_OK, LW_STAGE_QUIT, "%s", "");
     case AWAIT_MAIL:
     case AWAIT_RCPT:

@@ -7,6 +7,7 @@
  */
 #include "client/pool_test.h"
 
+#include <inttypes.h>
 #include <uv.h>
 
 /* a crowd, and a pool on a loop that only the test runs */
@@ -224,6 +225,54 @@ test_rcptdomainmax__message_for_more_domains_goes_in_parts(void **state)
     scene_free(&s);
 }
 
+#define EXIM_EHLO "250-crowd Hello client.example [127.0.0.1]\r\n"
+
+/* Exim counts RSET, and ends a connection for too many, also with messages on their way: none may be
+ * lost for that, however many are refused one behind the other, and each has one attempt only. */
+static void
+test_exim__refused_recipients_cost_no_other_message(void **state)
+{
+    enum { N = 240 };
+    static const struct {
+        unsigned first, every;
+    } refused[] = { { 0, 10 }, { 0, 2 }, { 0, 1 }, { 150, 1 } };
+    static const uint32_t windows[] = { 1, 3, 16, 64 };
+    static const char *const ehlos[] = {
+        EXIM_EHLO "250-PIPELINING\r\n250-CHUNKING\r\n250 HELP\r\n",
+        EXIM_EHLO "250-PIPELINING\r\n250 HELP\r\n",
+        EXIM_EHLO "250 HELP\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(refused) * LW_COUNT(windows) * LW_COUNT(ehlos); i++) {
+        size_t row = i / LW_COUNT(ehlos), list = row % LW_COUNT(refused);
+        unsigned n_bad = 0;
+        lw_pool_stats stats;
+        scene s;
+
+        scene_init(&s, ehlos[i % LW_COUNT(ehlos)]);
+        s.c->nonmail_max = 10;
+        s.a.send.window = windows[row / LW_COUNT(refused)];
+        s.a.opts.retry.attempts = 1;
+        scene_begin(&s);
+        for (unsigned n = 0; n < N; n++) {
+            bool is_bad = n >= refused[list].first && n % refused[list].every == 0;
+
+            n_bad += is_bad;
+            scene_give(&s, is_bad ? "bad" : "ok", n);
+        }
+        run_until_told(&s, N);
+        scene_end(&s, N, &stats);
+        pool_check(s.t, s.c, N);
+        if (s.c->over_nonmail_max != 0 || stats.rejected != n_bad || stats.accepted != N - n_bad)
+            fail_msg("offer %zu, list %zu, window %u: %u too many, %" PRIu64 " accepted, %" PRIu64
+                     " rejected", i % LW_COUNT(ehlos), list, s.a.send.window,
+                     s.c->over_nonmail_max, stats.accepted, stats.rejected);
+        assert_int_equal(stats.lost, 0);
+        scene_free(&s);
+    }
+}
+
 /* ---- messages in parts ------------------------------------------------------------------ */
 
 static void
@@ -430,6 +479,7 @@ main(void)
         cmocka_unit_test(test_age__session_with_work_takes_no_more_and_loses_nothing),
         cmocka_unit_test(test_rcptdomainmax__sessions_are_renewed_in_time),
         cmocka_unit_test(test_rcptdomainmax__message_for_more_domains_goes_in_parts),
+        cmocka_unit_test(test_exim__refused_recipients_cost_no_other_message),
         cmocka_unit_test(test_parts__message_in_many_transactions_hurts_no_other),
         cmocka_unit_test(test_idle__connection_that_died_costs_nothing),
         cmocka_unit_test(test_timeout__late_reply_answers_nothing),

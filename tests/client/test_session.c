@@ -130,6 +130,34 @@ test_session__server_that_loses_commands_gets_one_at_a_time(void **state)
     free(c);
 }
 
+/* Exim ends a session for too many RSETs, and one is needed behind each refused message: the session
+ * is renewed in time, and who is behind it does not notice */
+static void
+test_session__exim_refuses_many_and_takes_the_next(void **state)
+{
+    crowd *c = calloc(1, sizeof *c);
+    target t;
+    lw_session *s;
+
+    (void)state;
+    assert_non_null(c);
+    c->ehlo = "250-crowd Hello client.example [127.0.0.1]\r\n250 HELP\r\n";
+    c->nonmail_max = 10;
+    crowd_start(c);
+    aim(&t, c->port);
+    s = open_session(&t);
+    for (unsigned i = 0; i < 30; i++)
+        expect(s, "bad-2@example.org", "rejected");
+    expect(s, "bob-1@example.org", "accepted");
+    lw_session_close(s);
+    crowd_stop(c);
+    assert_int_equal(c->stored[1], 1);
+    assert_int_equal(c->offered[2], 30);
+    assert_int_equal(c->over_nonmail_max, 0);
+    assert_int_equal(c->connections, 4);
+    free(c);
+}
+
 /* and then it cannot be reached: nobody was refused */
 static void
 test_session__503_whose_second_try_fails_is_unsent(void **state)
@@ -868,6 +896,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session__many_messages_one_connection),
         cmocka_unit_test(test_session__server_that_loses_commands_gets_one_at_a_time),
+        cmocka_unit_test(test_session__exim_refuses_many_and_takes_the_next),
         cmocka_unit_test(test_session__503_whose_second_try_fails_is_unsent),
         cmocka_unit_test(test_session__503_to_one_recipient_ends_nothing),
         cmocka_unit_test(test_session__server_closes_when_idle_reconnects),

@@ -38,6 +38,9 @@ typedef struct crowd_conn {
     bool is_mute, has_mail;
     bool refuses_next;        /* 503 to the next RCPT                                          */
     bool is_full;             /* the last MAIL was refused                                     */
+    bool is_open;             /* a transaction, until RSET or its message; only with nonmail_max */
+    bool had_reset;           /* behind the last message, or the beginning                     */
+    unsigned n_nonmail;       /* RSET that were counted                                        */
     bool is_late;             /* owes a reply, says it when the next connection comes, and ends */
     bool in_data;             /* lines of a message until the dot                              */
     size_t chunk;             /* octets of BDAT still to come                                  */
@@ -58,6 +61,7 @@ typedef struct crowd {
     unsigned close_after;     /* messages, then the connection is closed; 0 = never            */
     unsigned mail_max;        /* messages of a connection, then MAIL gets 452; 0 = no limit    */
     unsigned mail_max_in_all; /* messages, then each MAIL gets 452; 0 = no limit               */
+    unsigned nonmail_max;     /* RSET of a connection as Exim counts them, see crowd_reset()   */
     unsigned deferrals;       /* of each defer-N                                               */
     bool swallows;            /* what comes in one piece behind MAIL is lost: it offers PIPELINING only */
     bool leaves;              /* when a command was lost nobody listens any more               */
@@ -79,7 +83,7 @@ typedef struct crowd {
     atomic_uint connections, messages, refused, most_conns, logins, unanswered;
     atomic_uint swallowed;    /* commands                                                      */
     atomic_uint closed;       /* connections, by us                                            */
-    atomic_uint late_replies, over_domain_max;
+    atomic_uint late_replies, over_domain_max, over_nonmail_max;
     atomic_uint last_body;    /* of MAIL: 0 7BIT, or none; 1 8BITMIME, 2 BINARYMIME             */
     uint16_t port;
     bool has_left;
@@ -172,6 +176,7 @@ crowd_stored(crowd *c, crowd_conn *k)
     for (int i = 0; i < k->n_rcpts; i++)
         c->stored[k->rcpts[i]]++;
     c->messages++;
+    k->is_open = k->had_reset = false;
     k->n_rcpts = 0;
     k->n_stored++;
     if (c->messages <= c->drops)
@@ -207,6 +212,42 @@ crowd_is_full(const crowd *c, const crowd_conn *k)
            (c->mail_max_in_all != 0 && c->messages >= c->mail_max_in_all);
 }
 
+/* Exim's smtp_accept_max_nonmail: one RSET before each message is free, the others are counted for the
+ * whole connection; one too many ends it, and what came behind it is not read */
+static inline bool
+crowd_reset(crowd *c, crowd_conn *k)
+{
+    k->is_open = false;
+    if (c->nonmail_max == 0 || !k->had_reset) {
+        k->had_reset = true;
+        return true;
+    }
+    if (++k->n_nonmail <= c->nonmail_max)
+        return true;
+    c->over_nonmail_max++;
+    (void)crowd_say(k, "554 Too many nonmail commands\r\n");
+    return false;
+}
+
+/* MAIL or RSET */
+static inline bool
+crowd_begin(crowd *c, crowd_conn *k, const char *line)
+{
+    k->has_mail = strncasecmp(line, "MAIL", 4) == 0;
+    if (!k->has_mail && !crowd_reset(c, k))
+        return false;
+    if (k->has_mail)
+        c->last_body = strstr(line, "BODY=BINARYMIME") != NULL ? 2 : strstr(line, "BODY=8BITMIME") != NULL;
+    if (k->has_mail && k->is_open && c->nonmail_max != 0)
+        return crowd_say(k, "503 sender already given\r\n");
+    k->n_rcpts = 0;
+    k->is_full = k->has_mail && crowd_is_full(c, k);
+    if (k->is_full)
+        return crowd_say(k, "452 4.5.3 too many messages\r\n");
+    k->is_open = k->has_mail;
+    return crowd_say(k, "250 2.0.0 ok\r\n");
+}
+
 static inline bool
 crowd_line(crowd *c, crowd_conn *k, char *line)
 {
@@ -234,14 +275,7 @@ crowd_line(crowd *c, crowd_conn *k, char *line)
         (void)crowd_say(k, "221 2.0.0 bye\r\n");
         return false;
     }
-    k->has_mail = strncasecmp(line, "MAIL", 4) == 0;
-    if (k->has_mail)
-        c->last_body = strstr(line, "BODY=BINARYMIME") != NULL ? 2 : strstr(line, "BODY=8BITMIME") != NULL;
-    k->n_rcpts = 0; /* MAIL, RSET */
-    k->is_full = k->has_mail && crowd_is_full(c, k);
-    if (k->is_full)
-        return crowd_say(k, "452 4.5.3 too many messages\r\n");
-    return crowd_say(k, "250 2.0.0 ok\r\n");
+    return crowd_begin(c, k, line);
 }
 
 /* the next command in the piece is lost, those behind it are read */
