@@ -230,9 +230,8 @@ finish_job(lw_line *l, lw_pool_job *j, const lw_event *ev)
     } else if (l->is_proven) {
         lw_window_done(&l->window, uv_now(l->worker->loop));
     }
-    /* the server's limit is reached, told or not, or it loses commands: no more over this one */
-    if (ev->code == LW_ELIMIT || lw_channel_lost_commands(&l->channel) ||
-        (l->has_taken && lw_pool_job_put_off_at_mail(j)))
+    /* the server's limit is reached, or it loses commands: no more over this one */
+    if (ev->code == LW_ELIMIT || lw_channel_lost_commands(&l->channel))
         l->max_given = l->n_given;
     l->has_taken |= lw_pool_job_passed_mail(j);
     hand_back(l, j);

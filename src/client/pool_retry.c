@@ -63,12 +63,15 @@ is_free_of_blame(lw_pool_job *j, lw_line *l)
     return l->n_done > 0 && j->n_free_tries++ < FREE_TRIES_MAX;
 }
 
-/* The connection is at a limit that the server has not told: does another take it?  This ends: the
- * connection is closed, and a new one must have taken a message before it can do so again. */
+/* The connection is at a limit that the server has not told: another may take the job.  This ends:
+ * no more goes over this one, and a new one must have taken a message before it can do so again. */
 static bool
-is_for_another(const lw_pool_job *j, const lw_line *l)
+shows_that_it_is_full(const lw_pool_job *j, lw_line *l)
 {
-    return l->has_taken && lw_pool_job_put_off_at_mail(j);
+    if (!l->has_taken || !lw_pool_job_put_off_at_mail(j))
+        return false;
+    l->max_given = l->n_given;
+    return true;
 }
 
 /* the 503 of a server that has lost commands is no answer, also if nobody can ask again */
@@ -95,7 +98,7 @@ lw_pool_judge(lw_pool_job *j, lw_line *l)
     if (j->report->error.code == LW_OK && !is_out && !lw_report_has_deferred(j->report))
         return LW_VERDICT_FINISHED; /* accepted or refused: the usual case */
     is_free = is_lost && is_free_of_blame(j, l);
-    is_full = !is_lost && is_for_another(j, l);
+    is_full = !is_lost && shows_that_it_is_full(j, l);
     is_canceled = atomic_load(&j->is_canceled) || lw_pool_is_stopping(p);
     if (is_canceled && is_out)
         cancel_out_of_sequence(j);

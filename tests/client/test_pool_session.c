@@ -329,6 +329,30 @@ test_parts__message_in_many_transactions_hurts_no_other(void **state)
     }
 }
 
+/* A connection takes one message of one recipient: each part goes over the next one, which is not
+ * asked again once it has said that it is full. */
+static void
+test_parts__each_over_a_connection_that_is_full_after_it(void **state)
+{
+    enum { PARTS = 6 };
+    lw_pool_stats stats;
+    scene s;
+
+    (void)state;
+    scene_init(&s, CHUNKING_EHLO);
+    s.c->rcpt_max = s.c->mail_max = 1;
+    s.a.opts.retry.attempts = 1;
+    scene_begin(&s);
+    give_to_many(&s, 0, PARTS);
+    run_until_told(&s, 1);
+    scene_end(&s, 1, &stats);
+    pool_check(s.t, s.c, 1);
+    assert_int_equal(stats.accepted, PARTS);
+    assert_int_equal(s.c->connections, PARTS);
+    assert_int_equal(s.c->over_mail_max, PARTS - 1);
+    scene_free(&s);
+}
+
 /* ---- connections that die in their sleep ------------------------------------------------ */
 
 typedef enum death {
@@ -481,6 +505,7 @@ main(void)
         cmocka_unit_test(test_rcptdomainmax__message_for_more_domains_goes_in_parts),
         cmocka_unit_test(test_exim__refused_recipients_cost_no_other_message),
         cmocka_unit_test(test_parts__message_in_many_transactions_hurts_no_other),
+        cmocka_unit_test(test_parts__each_over_a_connection_that_is_full_after_it),
         cmocka_unit_test(test_idle__connection_that_died_costs_nothing),
         cmocka_unit_test(test_timeout__late_reply_answers_nothing),
         cmocka_unit_test(test_uncertain__sent_again_only_if_asked),

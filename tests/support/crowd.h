@@ -83,7 +83,8 @@ typedef struct crowd {
     atomic_uint connections, messages, refused, most_conns, logins, unanswered;
     atomic_uint swallowed;    /* commands                                                      */
     atomic_uint closed;       /* connections, by us                                            */
-    atomic_uint late_replies, over_domain_max, over_nonmail_max;
+    atomic_uint late_replies, over_domain_max, over_nonmail_max,
+        over_mail_max;
     atomic_uint last_body;    /* of MAIL: 0 7BIT, or none; 1 8BITMIME, 2 BINARYMIME             */
     uint16_t port;
     bool has_left;
@@ -242,8 +243,10 @@ crowd_begin(crowd *c, crowd_conn *k, const char *line)
         return crowd_say(k, "503 sender already given\r\n");
     k->n_rcpts = 0;
     k->is_full = k->has_mail && crowd_is_full(c, k);
-    if (k->is_full)
+    if (k->is_full) {
+        c->over_mail_max++;
         return crowd_say(k, "452 4.5.3 too many messages\r\n");
+    }
     k->is_open = k->has_mail;
     return crowd_say(k, "250 2.0.0 ok\r\n");
 }
