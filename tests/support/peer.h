@@ -11,6 +11,7 @@
 #define LW_TESTS_PEER_H
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -217,10 +218,12 @@ peer_serve(peer *p, int fd)
 static inline void *
 peer_run(void *arg)
 {
+    static const int on = 1;
     peer *p = arg;
     int fd;
 
     while ((fd = accept(p->listener, NULL, NULL)) >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         p->connections++;
         peer_serve(p, fd);
     }
