@@ -162,6 +162,8 @@ bool lw_pool_job_narrow(lw_pool_job *j, const lw_pool_retry *policy, bool out_of
 uint64_t lw_pool_pause(const lw_pool_retry *policy, unsigned n);
 /** lw_pool_may_retry - this outcome may be tried again; reason: why the attempt was not whole */
 bool lw_pool_may_retry(const lw_pool_retry *policy, lw_outcome outcome, lw_code reason);
+/** lw_pool_say_canceled - why a job ends that was not sent */
+void lw_pool_say_canceled(lw_error *err);
 
 typedef enum lw_verdict {
     LW_VERDICT_FINISHED,

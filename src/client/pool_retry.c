@@ -74,16 +74,19 @@ shows_that_it_is_full(const lw_pool_job *j, lw_line *l)
     return true;
 }
 
+void
+lw_pool_say_canceled(lw_error *err)
+{
+    lw_fail(err, LW_ECANCELED, LW_STAGE_NONE, "canceled before it was sent");
+    err->retry = LW_RETRY_LATER;
+}
+
 /* the 503 of a server that has lost commands is no answer, also if nobody can ask again */
 static void
 cancel_out_of_sequence(lw_pool_job *j)
 {
-    lw_error *err = &j->report->error;
-
-    if (!lw_pool_job_narrow(j, &(lw_pool_retry){ 0 }, true))
-        return;
-    lw_fail(err, LW_ECANCELED, LW_STAGE_NONE, "canceled before it was sent");
-    err->retry = LW_RETRY_LATER;
+    if (lw_pool_job_narrow(j, &(lw_pool_retry){ 0 }, true))
+        lw_pool_say_canceled(&j->report->error);
 }
 
 lw_verdict

@@ -399,8 +399,7 @@ tell_canceled(lw_pool_worker *w)
     uv_mutex_unlock(&p->lock);
     if (canceled.n == 0)
         return;
-    lw_fail(&err, LW_ECANCELED, LW_STAGE_NONE, "canceled before it was sent");
-    err.retry = LW_RETRY_LATER;
+    lw_pool_say_canceled(&err);
     fail_all(w, &canceled, &err);
 }
 
