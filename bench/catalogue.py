@@ -59,6 +59,8 @@ def limits(c):
         Runner('limit: BDAT, window 1', 'limit', c.limit('bdat')),
         Runner('limit: BDAT, window 8', 'limit', c.limit('bdat', 8), share=20, window=8),
         Runner('limit: BDAT, window 64', 'limit', c.limit('bdat', 64), share=20, window=64),
+        Runner('limit: RSET and BDAT, window 64', 'limit', c.limit('reset', 64), share=20,
+               window=64),
     ]
 
 

@@ -9,6 +9,8 @@
  *        data2  MAIL RCPT DATA | message . | MAIL ...       2 waits, one transaction at a time
  *        data   MAIL RCPT DATA | message . MAIL RCPT DATA   1 wait (RFC 2920 3.1)
  *        bdat   MAIL RCPT BDAT message, WINDOW messages in flight (RFC 3030 with 2920)
+ *        reset  RSET MAIL RCPT BDAT message, the same: what a client needs that cannot know that
+ *               the BDAT before will be taken (RFC 3030 2)
  *     -T        TLS from the first octet; the certificate is not looked at
  *
  * One thread, epoll.  FILE has CRLF line ends and no line that begins with a dot.
@@ -25,9 +27,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BLOCK_MESSAGES = 64, MODES = 4, EVENTS = 64 };
-typedef enum mode { LOCK, DATA2, DATA, BDAT } mode;
-static const char *const MODE_NAMES[MODES] = { "lock", "data2", "data", "bdat" };
+enum { BLOCK_MESSAGES = 64, MODES = 5, EVENTS = 64 };
+typedef enum mode { LOCK, DATA2, DATA, BDAT, RESET } mode;
+static const char *const MODE_NAMES[MODES] = { "lock", "data2", "data", "bdat", "reset" };
 
 typedef struct text {
     const char *ptr;
@@ -46,6 +48,8 @@ static const char ENVELOPE_ALL[] =
 
 typedef struct plan {
     mode mode;
+    bool has_window; /* BDAT */
+    int n_replies;   /* to one message */
     uint16_t port;
     long n_messages, window, n_conns;
     SSL_CTX *tls;
@@ -150,7 +154,7 @@ write_all(const plan *p, conn *c)
     ssize_t n;
 
     for (;;) {
-        if (c->out.len == 0 && c->at == AT_MAIL && p->mode == BDAT)
+        if (c->out.len == 0 && c->at == AT_MAIL && p->has_window)
             fill_window(p, c);
         if (c->out.len == 0)
             break;
@@ -172,7 +176,7 @@ begin_message(const plan *p, conn *c)
         c->out = QUIT;
     } else if (p->mode == LOCK)
         c->out = ENVELOPE[0];
-    else if (p->mode != BDAT)
+    else if (!p->has_window)
         c->out = TEXT(ENVELOPE_ALL);
 }
 
@@ -185,20 +189,17 @@ end_message(const plan *p, conn *c)
         begin_message(p, c);
 }
 
-/* A reply within a transaction: three to the envelope (two with BDAT), one to the message. */
+/* A reply within a transaction; without BDAT: three to the envelope, one to the message. */
 static void
 answer_in_transaction(const plan *p, conn *c)
 {
     int n = ++c->n_replies;
 
-    if (p->mode == BDAT) {
-        if (n == 3)
-            end_message(p, c);
-    } else if (n == 4)
+    if (n == p->n_replies)
         end_message(p, c);
     else if (n < 3 && p->mode == LOCK)
         c->out = ENVELOPE[n];
-    else if (n == 3)
+    else if (n == 3 && !p->has_window)
         c->out = p->mode == DATA && c->n_done + 1 < c->quota ? p->next : p->last;
 }
 
@@ -239,7 +240,7 @@ answer_all(const plan *p, conn *c)
     while ((lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         answer(p, c, at);
         at = lf + 1;
-        if (p->mode != BDAT)
+        if (!p->has_window)
             write_all(p, c);
     }
     c->in_len = (size_t)(end - at);
@@ -313,8 +314,8 @@ render_message(plan *p, const char *path)
 {
     size_t len;
     char *message = load_file(path, &len), head[100], *block;
-    int n = snprintf(head, sizeof head, "%s%sBDAT %zu LAST\r\n", ENVELOPE[0].ptr,
-                     ENVELOPE[1].ptr, len);
+    int n = snprintf(head, sizeof head, "%s%s%sBDAT %zu LAST\r\n",
+                     p->mode == RESET ? "RSET\r\n" : "", ENVELOPE[0].ptr, ENVELOPE[1].ptr, len);
 
     p->last = render("%s.\r\n", message, NULL);
     p->next = render("%s.\r\n%s", message, ENVELOPE_ALL);
@@ -381,6 +382,8 @@ parse(plan *p, int argc, char **argv)
     }
     if (optind + 1 != argc || p->n_conns < 1)
         exit(64);
+    p->has_window = p->mode == BDAT || p->mode == RESET;
+    p->n_replies = p->mode == BDAT ? 3 : 4;
     render_message(p, argv[optind]);
 }
 

@@ -84,9 +84,13 @@ class Ours(Smoke, unittest.TestCase):
                 self.assertEqual(took['turns'], 3 + turns)
 
     def test_limit__window_sends_all(self):
-        took = self.run_against('limit', ['-p', '{port}', '-m', 'bdat', '-n', '1000', '-w', '64',
-                                          self.data.message(4096)], 1000)
-        self.assertEqual(took['body_bytes'], 1000 * 4096)
+        # Commands: EHLO and QUIT, and those of the messages.
+        for mode, commands in (('bdat', 3), ('reset', 4)):
+            with self.subTest(mode):
+                took = self.run_against('limit', ['-p', '{port}', '-m', mode, '-n', '1000', '-w',
+                                                  '64', self.data.message(4096)], 1000)
+                self.assertEqual((took['body_bytes'], took['commands']),
+                                 (1000 * 4096, 2 + 1000 * commands))
 
     def test_limit__tls_and_many_connections(self):
         took = self.run_against('limit', ['-p', '{port}', '-m', 'data', '-n', '50', '-c', '7',
