@@ -277,7 +277,8 @@ typedef struct lw_row_event {
     lw_enhanced enhanced;
     const char *text;         /* the reply, or why; never NULL                                */
     unsigned attempt;
-    double seconds;           /* SENT, RETRY: from handing over to the answer                 */
+    double seconds;           /* SENT, RETRY: from when a connection had it to the answer, in
+                                 this attempt; 0 = no connection had it                       */
 } lw_row_event;
 
 typedef struct lw_campaign_opts {
@@ -375,8 +376,9 @@ LW_API void lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s);
  *  Text is owned by the tally. */
 LW_API size_t lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max);
 LW_API size_t lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max);
-/** lw_tally_latency - seconds from handing over to the answer that so many of all stay below
- *  (fraction 0.5: the median), within an eighth; < 0: there was none */
+/** lw_tally_latency - seconds from when a connection had a message to the answer that so many of
+ *  all answered attempts stay below (fraction 0.5: the median), within an eighth; < 0: there was
+ *  none */
 LW_API double lw_tally_latency(const lw_tally *t, double fraction);
 
 /** What the page says besides. */

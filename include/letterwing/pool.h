@@ -144,6 +144,10 @@ typedef struct lw_completion {
     lw_report *report;     /* yours: lw_report_free().  One result for each recipient, in order.
                               NULL: there was no memory for it, and nothing was sent          */
     unsigned attempts;     /* transactions that were begun for it                             */
+    /** Of the last of them, in nanoseconds of CLOCK_MONOTONIC: when a connection was given the
+     *  message, and when its outcome was known.  What waits for a rate or a free connection waits
+     *  before began_ns.  Both 0: no connection had it. */
+    uint64_t began_ns, ended_ns;
 } lw_completion;
 
 /** One message for its recipients: message, or envelope and body. */

@@ -81,7 +81,6 @@ hand_over(lw_campaign *c, lw_slot *s)
     lw_job_init(&job);
     job.message = s->message;
     job.tag = s;
-    s->began_ns = lw_campaign_now_ns();
     rc = lw_pool_submit(c->opts.pool, &job, NULL, &err);
     if (rc == LW_OK) {
         s->message = NULL;

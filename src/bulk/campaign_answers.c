@@ -201,7 +201,7 @@ lw_campaign_answer(lw_campaign *c, const lw_completion *done)
         .outcome = r == NULL ? LW_OUTCOME_UNSENT : r->outcome,
         .code = r == NULL ? 0 : r->code,
         .text = r == NULL || r->text == NULL ? "" : r->text,
-        .seconds = (double)(lw_campaign_now_ns() - s->began_ns) / 1e9,
+        .seconds = (double)(done->ended_ns - done->began_ns) / 1e9,
     };
 
     if (r != NULL)

@@ -23,7 +23,6 @@ typedef struct lw_slot {
     uint64_t print;
     unsigned attempt;         /* 1 for the first                                 */
     lw_message *message;      /* composed, not yet the pool's                    */
-    uint64_t began_ns;        /* handed over                                     */
     uint64_t due_ms;          /* waiting: when                                   */
     lw_span *values;          /* the row: array and octets in one block          */
     size_t n_values, bytes;

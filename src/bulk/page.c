@@ -222,7 +222,7 @@ add_latency(lw_buf *b, const lw_tally *t)
         add_seconds(b, lw_tally_latency(t, fractions[i]));
     }
     lw_buf_add_str(b, "</p>\n");
-    open_svg(b, "histogram of the time from handing over to the answer");
+    open_svg(b, "histogram of the time from when a connection has a message to the answer");
     for (size_t i = from; i < to; i++)
         bar(b, i - from, to - from, 0, (double)t->latency[i] / (double)most, "bar");
     lw_buf_add_fmt(b, "<text x=\"42\" y=\"%d\">", HEIGHT + 24);

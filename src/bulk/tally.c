@@ -186,7 +186,7 @@ lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s)
         return;
     if (ev->fate != LW_FATE_SENT && ev->fate != LW_FATE_RETRY)
         return;
-    if (ev->code > 0)
+    if (ev->code > 0 && ev->seconds > 0) /* a 421 in place of a greeting answers no message */
         add_latency(t, ev->seconds);
     if (ev->outcome != LW_OUTCOME_ACCEPTED)
         add_refusal(t, ev);

@@ -333,9 +333,7 @@ fetch(lw_pool *p, lw_completion *out)
 {
     lw_pool_job *j = (lw_pool_job *)lw_list_pop(&p->finished);
 
-    *out = (lw_completion){ .id = j->id, .tag = j->tag, .report = j->report,
-                            .attempts = j->n_begun };
-    j->report = NULL;
+    *out = lw_pool_job_completion(j);
     lw_queue_unregister(&p->queue, j);
     lw_pool_job_free(j);
     lw_pool_signal(p);

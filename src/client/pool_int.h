@@ -126,6 +126,7 @@ typedef struct lw_pool_job {
     lw_report *report;          /* NULL until its first attempt                               */
     unsigned n_begun, n_spent;  /* attempts; those that count against the policy              */
     unsigned flights_before;
+    uint64_t began_ns, ended_ns; /* of its last attempt, as in its completion                */
     unsigned n_free_tries;      /* that failed, it may be, by the age of the connection       */
     bool is_first_on_line;      /* no other one was given to its connection before            */
     bool was_out_of_sequence;   /* tried again once because the server had lost commands      */
@@ -142,6 +143,8 @@ void lw_pool_job_keep(lw_pool_job *j);
 void lw_pool_job_end(lw_pool_job *j);
 /** lw_pool_job_free - with all that it has; NULL is fine */
 void lw_pool_job_free(lw_pool_job *j);
+/** lw_pool_job_completion - what is to be told of it; the report becomes the caller's */
+lw_completion lw_pool_job_completion(lw_pool_job *j);
 /** lw_pool_job_begin - ready for an attempt: report, wishes, body at its start */
 LW_MUST_USE lw_code lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts);
 /** lw_pool_job_event - RCPT or DONE of its attempt */

@@ -176,6 +176,16 @@ lw_pool_job_free(lw_pool_job *j)
     lw_release(&alloc, j);
 }
 
+lw_completion
+lw_pool_job_completion(lw_pool_job *j)
+{
+    lw_completion c = { .id = j->id, .tag = j->tag, .report = j->report, .attempts = j->n_begun,
+                        .began_ns = j->began_ns, .ended_ns = j->ended_ns };
+
+    j->report = NULL;
+    return c;
+}
+
 /* ---- attempts --------------------------------------------------------------------------- */
 
 static bool

@@ -221,6 +221,7 @@ finish_job(lw_line *l, lw_pool_job *j, const lw_event *ev)
     lw_smtp *engine = l->channel.link.engine;
     lw_transaction t = transaction_of(j);
 
+    j->ended_ns = uv_hrtime();
     j->report->flights += lw_smtp_flights(engine) - j->flights_before;
     lw_channel_finish(&l->channel, &t);
     l->n_jobs--;
@@ -254,6 +255,7 @@ lw_line_give(lw_line *l, lw_pool_job *j)
 {
     lw_channel *c = &l->channel;
     static const lw_error no_memory = { .code = LW_ENOMEM, .text = "out of memory" };
+    uint64_t now_ns = uv_hrtime();
     lw_code rc;
 
     if (LW_NEVER(lw_smtp_room(c->link.engine) == 0)) { /* no reason for a job to end */
@@ -273,6 +275,7 @@ lw_line_give(lw_line *l, lw_pool_job *j)
     if (rc == LW_OK) {
         j->flights_before = c->is_fresh ? 0 : lw_smtp_flights(c->link.engine);
         c->is_fresh = false;
+        j->began_ns = now_ns;
         l->n_jobs++;
         lw_window_given(&l->window, l->n_jobs, uv_now(l->worker->loop));
         return;

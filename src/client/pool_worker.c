@@ -38,14 +38,13 @@ count_outcomes(lw_pool_stats *s, const lw_pool_job *j)
 static void
 tell(lw_pool_job *j, lw_pool_stats *counts)
 {
-    lw_completion c = { .id = j->id, .tag = j->tag, .report = j->report,
-                        .attempts = j->n_begun };
+    lw_completion c;
 
     count_outcomes(counts, j);
     lw_pool_job_end(j);
     if (j->done == NULL)
         return;
-    j->report = NULL; /* the callee's now */
+    c = lw_pool_job_completion(j);
     j->done(j->ctx, &c);
 }
 

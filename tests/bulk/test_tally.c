@@ -98,6 +98,19 @@ test_latency__within_an_eighth(void **state)
     lw_tally_free(t);
 }
 
+/* a server that says 421 in place of a greeting has answered no message */
+static void
+test_latency__of_rows_that_a_connection_had(void **state)
+{
+    lw_tally *t = lw_tally_new(NULL);
+
+    add(t, "a@b.example", LW_OUTCOME_UNSENT, 421, "too busy", 0);
+    assert_true(lw_tally_latency(t, 0.5) < 0);
+    add(t, "a@b.example", LW_OUTCOME_ACCEPTED, 250, "", 0.25);
+    assert_true(lw_tally_latency(t, 0.5) > 0.25);
+    lw_tally_free(t);
+}
+
 static void
 test_points__halve_when_time_runs_out_and_lose_none(void **state)
 {
@@ -157,6 +170,7 @@ main(void)
         cmocka_unit_test(test_domains__beyond_the_table_they_are_others),
         cmocka_unit_test(test_refusals__the_address_does_not_make_reasons_differ),
         cmocka_unit_test(test_latency__within_an_eighth),
+        cmocka_unit_test(test_latency__of_rows_that_a_connection_had),
         cmocka_unit_test(test_points__halve_when_time_runs_out_and_lose_none),
         cmocka_unit_test(test_page__foreign_text_is_escaped_and_no_memory_is_an_error),
     };

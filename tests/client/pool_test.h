@@ -127,6 +127,20 @@ pool_give(lw_pool *p, const char *kind, unsigned n, pool_tally *t, bool waits, l
     return pool_give_to(p, &env, n, t, waits, id);
 }
 
+/* where nobody listens */
+static inline uint16_t
+closed_port(void)
+{
+    crowd *c = crowd_new(LOCK_STEP_EHLO);
+    uint16_t port;
+
+    crowd_start(c);
+    port = c->port;
+    crowd_stop(c);
+    free(c);
+    return port;
+}
+
 static inline pool_tally *
 pool_tally_new(void)
 {

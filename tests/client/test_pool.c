@@ -579,19 +579,6 @@ test_pool__refused_login_fails_all_with_one_try(void **state)
     free(c);
 }
 
-static uint16_t
-closed_port(void)
-{
-    crowd *c = crowd_new(LOCK_STEP_EHLO);
-    uint16_t port;
-
-    crowd_start(c);
-    port = c->port;
-    crowd_stop(c);
-    free(c);
-    return port;
-}
-
 static void
 test_pool__nobody_listens_attempts_are_spent(void **state)
 {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_pool_told.c - what a pool tells besides outcomes: how long an answer took
+ */
+#include "client/pool_test.h"
+
+#include <uv.h>
+
+/* ---- the time of an answer -------------------------------------------------------------- */
+
+static void
+take_all(lw_pool *p, lw_completion *done, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        lw_completion one;
+
+        assert_int_equal(lw_pool_next(p, LW_FOREVER, &one), LW_OK);
+        lw_report_free(one.report);
+        done[(uintptr_t)one.tag] = one;
+    }
+}
+
+/* each is given to the connection when the one before it was answered, however long it has waited */
+static void
+test_completion__time_begins_when_a_connection_has_it(void **state)
+{
+    enum { N = 20 };
+    crowd *c = crowd_new(LOCK_STEP_EHLO);
+    lw_completion done[N];
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.opts.connections = 1;
+    p = pool_open(&a);
+    for (unsigned n = 0; n < N; n++)
+        assert_int_equal(pool_give(p, "ok", n, NULL, true, NULL), LW_OK);
+    take_all(p, done, N);
+    for (unsigned n = 0; n < N; n++) {
+        assert_true(done[n].began_ns > 0);
+        assert_true(done[n].began_ns <= done[n].ended_ns);
+        if (n > 0)
+            assert_true(done[n - 1].ended_ns <= done[n].began_ns);
+    }
+    lw_pool_close(p);
+    crowd_stop(c);
+    free(c);
+}
+
+/* the first is put off, the second goes before it is tried again: both wait when the loop begins */
+static void
+test_completion__time_is_of_the_last_attempt(void **state)
+{
+    crowd *c = crowd_new(LOCK_STEP_EHLO);
+    lw_completion done[2], one;
+    uv_loop_t loop;
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    c->deferrals = 1;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.opts.connections = 1;
+    a.opts.loop = &loop;
+    p = pool_open(&a);
+    assert_int_equal(pool_give(p, "defer", 0, NULL, false, NULL), LW_OK);
+    assert_int_equal(pool_give(p, "ok", 1, NULL, false, NULL), LW_OK);
+    for (unsigned n = 0; n < 2;) {
+        uv_run(&loop, UV_RUN_ONCE);
+        for (; lw_pool_next(p, 0, &one) == LW_OK; n++) {
+            lw_report_free(one.report);
+            done[(uintptr_t)one.tag] = one;
+        }
+    }
+    assert_int_equal(done[0].attempts, 2);
+    assert_int_equal(done[1].attempts, 1);
+    assert_true(done[1].ended_ns <= done[0].began_ns);
+    assert_true(done[0].began_ns <= done[0].ended_ns);
+    lw_pool_close(p);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    crowd_stop(c);
+    free(c);
+}
+
+static void
+test_completion__without_a_connection_there_is_no_time(void **state)
+{
+    lw_completion done;
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    pool_aim_at(&a, closed_port());
+    a.opts.retry.attempts = 1;
+    p = pool_open(&a);
+    assert_int_equal(pool_give(p, "ok", 0, NULL, true, NULL), LW_OK);
+    take_all(p, &done, 1);
+    assert_int_equal(done.attempts, 0);
+    assert_int_equal(done.began_ns, 0);
+    assert_int_equal(done.ended_ns, 0);
+    lw_pool_close(p);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_completion__time_begins_when_a_connection_has_it),
+        cmocka_unit_test(test_completion__time_is_of_the_last_attempt),
+        cmocka_unit_test(test_completion__without_a_connection_there_is_no_time),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
