@@ -320,6 +320,7 @@ typedef struct lw_campaign_counts {
     uint64_t uncertain_before; /* by earlier runs, and not sent again                         */
     uint64_t in_flight;        /* handed to the pool, no answer yet                           */
     uint64_t waiting;          /* to be tried again                                           */
+    uint64_t next_try_ms;      /* until the first of those is; 0 = none waits, or it is due   */
 } lw_campaign_counts;
 
 typedef struct lw_campaign lw_campaign;

@@ -273,6 +273,8 @@ typedef struct lw_pool_stats {
     uint32_t finished;                  /* completions not fetched                            */
     uint32_t connecting, open, idle;    /* connections; open ones with and without work       */
     uint32_t connection_limit;          /* at present: lower than asked where servers refuse  */
+    uint64_t next_try_ms;               /* until one is tried again, where all servers failed the
+                                           last time; 0 = one is up, or is being tried        */
 } lw_pool_stats;
 
 /** lw_pool_stats_get - a look at the pool; the numbers fit each other */

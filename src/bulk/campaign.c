@@ -204,7 +204,16 @@ lw_campaign_stop(lw_campaign *c)
 lw_campaign_counts
 lw_campaign_count(const lw_campaign *c)
 {
-    return c == NULL ? (lw_campaign_counts){ .rows = 0 } : c->counts;
+    lw_campaign_counts counts = { .rows = 0 };
+    uint64_t now_ms, due_ms;
+
+    if (c == NULL)
+        return counts;
+    counts = c->counts;
+    now_ms = lw_campaign_now_ns() / 1000000;
+    due_ms = lw_campaign_next_due(c);
+    counts.next_try_ms = due_ms == UINT64_MAX || due_ms <= now_ms ? 0 : due_ms - now_ms;
+    return counts;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------- */

@@ -111,6 +111,9 @@ typedef struct cli_bulk_state {
     double shown_at;       /* seconds; of the last progress line                   */
     bool has_line;         /* a progress line stands on the terminal               */
     bool in_trouble;       /* nothing can be sent, and that was said               */
+    char trouble[LW_ERROR_TEXT_MAX]; /* why                                        */
+    uint64_t next_try_ms;  /* in trouble: until it is tried again; 0 = it is being tried */
+    double shown_try_at;   /* seconds; of the last line that said when             */
     cli_bulk_point older, newer; /* what the rate is taken from                    */
 } cli_bulk_state;
 
@@ -124,7 +127,8 @@ bool cli_bulk_rate(const char *text, double *per_second);
 void cli_bulk_progress(cli_bulk_state *s, bool is_last);
 /** cli_bulk_say - a line of its own on standard error, below the progress line */
 void cli_bulk_say(cli_bulk_state *s, const char *text);
-/** cli_bulk_trouble - say it when rows come back unsent, once until something is answered */
+/** cli_bulk_trouble - say it when rows come back unsent, once until something is answered;
+ *  meanwhile progress is what keeps it and when the next try is */
 void cli_bulk_trouble(cli_bulk_state *s, const lw_row_event *ev);
 /** cli_bulk_unsent - rows that were never offered, or came back so */
 uint64_t cli_bulk_unsent(const cli_bulk_state *s);

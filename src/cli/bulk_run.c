@@ -229,8 +229,18 @@ open_campaign(run *r, cli_rows *rows, lw_mailing *mailing, double rate)
 static void
 look(run *r)
 {
-    r->state.counts = lw_campaign_count(r->campaign);
-    r->state.seconds = seconds_of(r);
+    cli_bulk_state *s = &r->state;
+    lw_pool_stats pool;
+
+    s->counts = lw_campaign_count(r->campaign);
+    s->seconds = seconds_of(r);
+    if (!s->in_trouble)
+        return;
+    /* what the pool holds goes when a server may be tried; what waits here, when it is due */
+    lw_pool_stats_get(r->pool, &pool);
+    s->next_try_ms = pool.next_try_ms;
+    if (s->counts.in_flight == 0 && s->counts.next_try_ms > s->next_try_ms)
+        s->next_try_ms = s->counts.next_try_ms;
 }
 
 static void

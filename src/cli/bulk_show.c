@@ -8,6 +8,7 @@
 
 #define LINE_EVERY_S 5.0
 #define TERMINAL_EVERY_S 0.2
+#define TROUBLE_EVERY_S 60.0
 #define RATE_OVER_S 5.0
 #define TOP 5
 
@@ -51,21 +52,27 @@ rate_now(cli_bulk_state *s)
 }
 
 static void
+duration(double seconds, char *dst, size_t cap)
+{
+    if (seconds < 100)
+        snprintf(dst, cap, "%.0f s", seconds < 1 ? 1 : seconds);
+    else if (seconds < 6000)
+        snprintf(dst, cap, "%.0f min", seconds / 60);
+    else
+        snprintf(dst, cap, "%.1f h", seconds / 3600);
+}
+
+static void
 time_left(const cli_bulk_state *s, double rate, char *dst, size_t cap)
 {
     uint64_t done = settled(&s->counts);
-    double left;
+    char left[16];
 
     dst[0] = '\0';
     if (s->total <= done || rate <= 0 || s->seconds < 1)
         return;
-    left = (double) (s->total - done) / rate;
-    if (left < 100)
-        snprintf(dst, cap, ", %.0f s left", left);
-    else if (left < 6000)
-        snprintf(dst, cap, ", %.0f min left", left / 60);
-    else
-        snprintf(dst, cap, ", %.1f h left", left / 3600);
+    duration((double) (s->total - done) / rate, left, sizeof left);
+    snprintf(dst, cap, ", %s left", left);
 }
 
 /* a line that is rewritten must not wrap: the shorter one where the long one does not fit */
@@ -95,6 +102,50 @@ progress_line(cli_bulk_state *s, size_t width, char *dst, size_t cap)
         dst[width - 1] = '\0';
 }
 
+/* what keeps it, cut where the line is too long for it, and when the next try is */
+static void
+trouble_line(const cli_bulk_state *s, size_t width, char *dst, size_t cap)
+{
+    char done[48], when[40] = "trying again", pause[16];
+    size_t others;
+    int room;
+
+    if (s->total > 0)
+        snprintf(done, sizeof done, "%llu/%llu done", ull(settled(&s->counts)), ull(s->total));
+    else
+        snprintf(done, sizeof done, "%llu done", ull(settled(&s->counts)));
+    if (s->next_try_ms > 0) {
+        duration((double) s->next_try_ms / 1000, pause, sizeof pause);
+        snprintf(when, sizeof when, "next try in %s", pause);
+    }
+    others = strlen(done) + strlen(when) + 4;
+    room = width > others + 1 ? (int) (width - others - 1) : 0;
+    snprintf(dst, cap, "%s: %.*s; %s", done, room, s->trouble, when);
+    if (strlen(dst) >= width)
+        dst[width - 1] = '\0';
+}
+
+static bool
+shows_trouble(const cli_bulk_state *s)
+{
+    return s->in_trouble && s->stops == 0;
+}
+
+/* Where lines stay: one for each further try, and now and then that it still waits. */
+static bool
+is_news(cli_bulk_state *s)
+{
+    double try_at = s->seconds + (double) s->next_try_ms / 1000, since = s->seconds - s->shown_at;
+    bool is_other = try_at - s->shown_try_at > 1 || s->shown_try_at - try_at > 1;
+
+    if (!shows_trouble(s))
+        return since >= LINE_EVERY_S;
+    if (since < LINE_EVERY_S || (!is_other && since < TROUBLE_EVERY_S))
+        return false;
+    s->shown_try_at = try_at;
+    return true;
+}
+
 static size_t
 terminal_width(void)
 {
@@ -107,16 +158,21 @@ void
 cli_bulk_progress(cli_bulk_state *s, bool is_last)
 {
     bool is_terminal = isatty(STDERR_FILENO);
-    char line[400];
+    char line[LW_ERROR_TEXT_MAX + 160];
+    size_t width;
 
     if (s->args->quiet || s->args->connection.verbose > 0)
         return;
-    if (!is_last && s->seconds - s->shown_at < (is_terminal ? TERMINAL_EVERY_S : LINE_EVERY_S))
-        return;
     if (is_last && !is_terminal)
         return; /* the summary says it */
+    if (!is_last && !(is_terminal ? s->seconds - s->shown_at >= TERMINAL_EVERY_S : is_news(s)))
+        return;
     s->shown_at = s->seconds;
-    progress_line(s, is_terminal ? terminal_width() : sizeof line, line, sizeof line);
+    width = is_terminal ? terminal_width() : sizeof line;
+    if (shows_trouble(s) && !is_last)
+        trouble_line(s, width, line, sizeof line);
+    else
+        progress_line(s, width, line, sizeof line);
     cli_print(stderr, "%s", is_terminal ? "" : "letterwing: ");
     if (is_terminal)
         fputs("\r", stderr);
@@ -146,6 +202,8 @@ cli_bulk_trouble(cli_bulk_state *s, const lw_row_event *ev)
         snprintf(text, sizeof text, "note: %s; rows that were not sent are tried again", ev->text);
         cli_bulk_say(s, text);
     }
+    if (is_trouble)
+        snprintf(s->trouble, sizeof s->trouble, "%s", ev->text);
     if (is_trouble || (ev->fate <= LW_FATE_RETRY && ev->outcome != LW_OUTCOME_UNSENT))
         s->in_trouble = is_trouble;
 }

@@ -486,5 +486,6 @@ lw_pool_stats_get(lw_pool *p, lw_pool_stats *out)
     for (uint32_t i = 0; i < p->n_workers; i++)
         out->idle += p->workers[i].n_idle;
     out->connection_limit = p->limit;
+    out->next_try_ms = lw_pool_next_try(p, lw_pool_now());
     uv_mutex_unlock(&p->lock);
 }

@@ -411,6 +411,8 @@ uint32_t lw_pool_choose_server(lw_pool *p, uint64_t now_ms);
 bool lw_pool_may_open(lw_pool *p, const lw_pool_worker *w, uint64_t now_ms);
 /** lw_pool_next_chance - when time alone may let some worker open a line; UINT64_MAX = never */
 uint64_t lw_pool_next_chance(lw_pool *p, uint64_t now_ms);
+/** lw_pool_next_try - how long no server may be tried; 0 = one is up, or is being tried */
+uint64_t lw_pool_next_try(const lw_pool *p, uint64_t now_ms);
 /** lw_pool_server_failed - a line to this server did not come up.  What waits and has no hope goes
  *  to lost */
 void lw_pool_server_failed(lw_pool *p, const lw_line *l, const lw_error *err, uint64_t now_ms,

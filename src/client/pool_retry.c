@@ -173,6 +173,17 @@ lw_pool_next_chance(lw_pool *p, uint64_t now_ms)
     return at;
 }
 
+uint64_t
+lw_pool_next_try(const lw_pool *p, uint64_t now_ms)
+{
+    uint64_t at = UINT64_MAX;
+
+    for (size_t i = 0; i < p->n_servers; i++)
+        if (p->servers[i].not_before_ms < at)
+            at = p->servers[i].not_before_ms;
+    return p->n_up + p->n_connecting > 0 || at <= now_ms ? 0 : at - now_ms;
+}
+
 bool
 lw_pool_may_open(lw_pool *p, const lw_pool_worker *w, uint64_t now_ms)
 {

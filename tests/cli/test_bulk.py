@@ -602,6 +602,37 @@ class Shown(Bulk):
         self.assertIn('connection refused', notes[0])
 
 
+    def waiting_line(self, columns, *args):
+        """The progress line of a run that waits an hour for its next try."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+        with subprocess.Popen([LETTERWING, 'bulk', *args, '--retry', '3600'],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=theirs) as process:
+            os.close(theirs)
+            seen = b''
+            while b'next try in 60 min\x1b[K' not in seen:
+                seen += os.read(ours, 4096)
+            process.send_signal(signal.SIGINT)
+            try:
+                while os.read(ours, 4096):
+                    pass
+            except OSError:
+                pass  # the other side is closed
+            self.assertEqual(process.wait(PATIENCE), 75)
+        os.close(ours)
+        return next(line for line in seen.decode().split('\r') if line.endswith('60 min\x1b[K'))[:-3]
+
+    def test_server_that_is_away_its_next_try_is_shown(self):
+        with Peer(script(b'')) as peer:
+            port = peer.port
+        args = ['--via', f'smtp://127.0.0.1:{port}', '--list', self.list(5), *BASIC]
+        whole = (f'0/5 done: no connection to 127.0.0.1 port {port}: 127.0.0.1: connection refused, '
+                 'nothing listens there')
+        self.assertEqual(self.waiting_line(200, *args), whole + '; next try in 60 min')
+        self.assertEqual(self.waiting_line(60, *args), whole[:39] + '; next try in 60 min')
+
+
 class Files(Bulk):
     def test_failures_of_a_run_that_has_just_begun_are_left_alone(self):
         people, journal, failures = self.list(2), self.path('j'), self.path('f.csv')

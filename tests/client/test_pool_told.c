@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_pool_told.c - what a pool tells besides outcomes: how long an answer took
+ * test_pool_told.c - what a pool tells besides outcomes: how long an answer took, when a server that
+ * is away is tried again
  */
 #include "client/pool_test.h"
 
+#include <sched.h>
 #include <uv.h>
 
 /* ---- the time of an answer -------------------------------------------------------------- */
@@ -106,6 +108,55 @@ test_completion__without_a_connection_there_is_no_time(void **state)
     lw_pool_close(p);
 }
 
+/* ---- a server that is away -------------------------------------------------------------- */
+
+static uint64_t
+next_try(lw_pool *p)
+{
+    lw_pool_stats s;
+
+    lw_pool_stats_get(p, &s);
+    return s.next_try_ms;
+}
+
+static void
+test_stats__server_away_next_try_is_told(void **state)
+{
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    pool_aim_at(&a, closed_port());
+    a.opts.retry.first_ms = a.opts.retry.max_ms = 3600000;
+    p = pool_open(&a);
+    assert_int_equal(next_try(p), 0);
+    assert_int_equal(pool_give(p, "ok", 0, NULL, true, NULL), LW_OK);
+    while (next_try(p) == 0)
+        sched_yield();
+    assert_in_range(next_try(p), 1, 3600000);
+    lw_pool_close(p);
+}
+
+static void
+test_stats__server_up_there_is_no_next_try(void **state)
+{
+    crowd *c = crowd_new(LOCK_STEP_EHLO);
+    lw_completion done;
+    pool_aim a;
+    lw_pool *p;
+
+    (void)state;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    p = pool_open(&a);
+    assert_int_equal(pool_give(p, "ok", 0, NULL, true, NULL), LW_OK);
+    take_all(p, &done, 1);
+    assert_int_equal(next_try(p), 0);
+    lw_pool_close(p);
+    crowd_stop(c);
+    free(c);
+}
+
 int
 main(void)
 {
@@ -113,6 +164,8 @@ main(void)
         cmocka_unit_test(test_completion__time_begins_when_a_connection_has_it),
         cmocka_unit_test(test_completion__time_is_of_the_last_attempt),
         cmocka_unit_test(test_completion__without_a_connection_there_is_no_time),
+        cmocka_unit_test(test_stats__server_away_next_try_is_told),
+        cmocka_unit_test(test_stats__server_up_there_is_no_next_try),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
