@@ -51,6 +51,7 @@ LW_API const char *lw_version(void);
     X(EBUG, -4, "an internal invariant broke: please report this")                       \
     X(ECANCELED, -5, "canceled by the caller")                                           \
     X(ECONFIG, -6, "the configuration is wrong")                                         \
+    X(EBUSY, -7, "another process works with it")                                        \
     X(EADDRESS, -10, "a mail address is malformed")                                      \
     X(EMESSAGE, -11, "the message cannot be sent as it is")                              \
     X(ESOURCE, -12, "a part of the message could not be read")                           \

@@ -328,8 +328,8 @@ typedef struct lw_campaign lw_campaign;
 /**
  * lw_campaign_new - open the journal, get ready; nothing is sent yet
  *
- * LW_OK; LW_ECONFIG: the journal is another campaign's, damaged or in use; LW_EOUTPUT: it cannot
- * be written; LW_EUSAGE; LW_ENOMEM.  End it with lw_campaign_free().
+ * LW_OK; LW_ECONFIG: the journal is another campaign's, or damaged; LW_EBUSY: another process
+ * works with it; LW_EOUTPUT: it cannot be written; LW_EUSAGE; LW_ENOMEM.  End it with lw_campaign_free().
  */
 LW_API LW_MUST_USE lw_code lw_campaign_new(const lw_campaign_opts *opts, lw_campaign **out,
                                            lw_error *err);

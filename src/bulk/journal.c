@@ -219,7 +219,7 @@ begin_or_recover(lw_journal *j, const lw_identity *identity, lw_error *err)
 
     if (flock(j->fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK
-                   ? lw_fail(err, LW_ECONFIG, LW_STAGE_NONE, "journal %s: another process works "
+                   ? lw_fail(err, LW_EBUSY, LW_STAGE_NONE, "journal %s: another process works "
                              "with it: wait for its end", j->path)
                    : failed(j, "locked", errno, err);
     if (fstat(j->fd, &st) != 0)

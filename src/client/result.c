@@ -35,6 +35,7 @@ lw_result_other_host(const lw_error *err)
     case LW_EBUG:
     case LW_ECANCELED:
     case LW_ECONFIG:
+    case LW_EBUSY:
     case LW_EADDRESS:
     case LW_EMESSAGE:
     case LW_ESOURCE:
@@ -101,6 +102,7 @@ lw_result_is_lasting(const lw_error *err)
     case LW_ENOMEM:
     case LW_ELIMIT:
     case LW_ECANCELED:
+    case LW_EBUSY:
     case LW_EADDRESS:
     case LW_EMESSAGE:
     case LW_ESOURCE:
@@ -132,6 +134,7 @@ lw_result_may_pass(lw_code code)
     case LW_EBUG:
     case LW_ECANCELED:
     case LW_ECONFIG:
+    case LW_EBUSY:
     case LW_EADDRESS:
     case LW_EMESSAGE:
     case LW_ESOURCE:
@@ -445,7 +448,8 @@ lw_exit_code(const lw_error *err)
     case LW_EUSAGE: return EX_USAGE;
     case LW_ENOMEM: return EX_OSERR;
     case LW_EBUG: return EX_SOFTWARE;
-    case LW_ECANCELED: return EX_TEMPFAIL;
+    case LW_ECANCELED:
+    case LW_EBUSY: return EX_TEMPFAIL;
     case LW_ECONFIG: return EX_CONFIG;
     case LW_ELIMIT: return err->stage == LW_STAGE_COMPOSE ? EX_DATAERR : EX_PROTOCOL;
     case LW_EADDRESS:

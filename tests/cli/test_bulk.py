@@ -644,7 +644,9 @@ class Files(Bulk):
                 held.truncate(128)  # its first octets tell of the campaign, rows come behind them
                 fcntl.flock(held, fcntl.LOCK_EX)
                 before = f.read()
-                self.assertIn('another process works with it', run('bulk', *args).err)
+                got = run('bulk', *args)
+                self.assertEqual(got.code, 75, got)
+                self.assertIn('another process works with it', got.err)
                 f.seek(0)
                 self.assertEqual(f.read(), before)
                 self.assertIn('user2@example2.org', before)
