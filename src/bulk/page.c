@@ -13,7 +13,7 @@
 #define TOP 20
 #define WIDTH 720
 #define HEIGHT 180
-#define PAGE_MAX ((size_t)4 << 20)
+#define PAGE_MAX ((size_t)16 << 20)
 
 static const char head[] =
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -40,6 +40,7 @@ static const char head[] =
     ".d{min-width:9rem}.wide{overflow-x:auto}svg{width:100%;height:auto;display:block}"
     "svg text{fill:var(--dim);font:12px system-ui,sans-serif}\n"
     "@media(max-width:40rem){svg text{font-size:24px}}\n"
+    "details{margin:.5rem 0}summary{cursor:pointer;color:var(--dim)}\n"
     "svg.mix{height:.45rem;margin-top:.2rem}\n"
     ".ok{color:var(--ok)}.no{color:var(--no)}.wait{color:var(--wait)}.un{color:var(--un)}\n"
     "</style>\n";
@@ -268,14 +269,9 @@ mix(lw_buf *b, const lw_tally_counts *c)
 }
 
 static void
-add_domains(lw_buf *b, const lw_tally *t)
+domain_rows(lw_buf *b, const lw_tally_domain *d, size_t n)
 {
-    lw_tally_domain d[TOP];
-    size_t n = lw_tally_domains(t, d, TOP);
-
-    if (n == 0)
-        return;
-    lw_buf_add_str(b, "<h2>By domain</h2>\n<div class=\"wide\"><table><tr><th class=\"d\">domain</th>"
+    lw_buf_add_str(b, "<div class=\"wide\"><table><tr><th class=\"d\">domain</th>"
                    "<th class=\"r\">accepted</th><th class=\"r\">rejected</th>"
                    "<th class=\"r\">deferred</th><th class=\"r\">uncertain</th>"
                    "<th class=\"r\">unsent</th></tr>\n");
@@ -294,16 +290,41 @@ add_domains(lw_buf *b, const lw_tally *t)
     lw_buf_add_str(b, "</table></div>\n");
 }
 
+/* what is behind the first TOP is there, and folded up */
 static void
-add_refusals(lw_buf *b, const lw_tally *t)
+open_rest(lw_buf *b, size_t n, const char *what)
 {
-    lw_tally_refusal r[TOP];
-    size_t n = lw_tally_refusals(t, r, TOP);
+    lw_buf_add_str(b, "<details><summary>and ");
+    add_number(b, n - TOP);
+    lw_buf_add_fmt(b, " more %s%s</summary>\n", what, n - TOP == 1 ? "" : "s");
+}
+
+static lw_code
+add_domains(lw_buf *b, const lw_tally *t)
+{
+    size_t n = lw_tally_domains(t, NULL, 0);
+    lw_tally_domain *d;
 
     if (n == 0)
-        return;
-    lw_buf_add_str(b, "<h2>What was said where it was not accepted</h2>\n"
-                   "<table><tr><th class=\"r\">times</th><th>code</th><th>text</th></tr>\n");
+        return LW_OK;
+    if ((d = lw_zalloc_array(&t->alloc, n, sizeof *d)) == NULL)
+        return LW_ENOMEM;
+    (void)lw_tally_domains(t, d, n);
+    lw_buf_add_str(b, "<h2>By domain</h2>\n");
+    domain_rows(b, d, n < TOP ? n : TOP);
+    if (n > TOP) {
+        open_rest(b, n, "domain");
+        domain_rows(b, d + TOP, n - TOP);
+        lw_buf_add_str(b, "</details>\n");
+    }
+    lw_release(&t->alloc, d);
+    return LW_OK;
+}
+
+static void
+refusal_rows(lw_buf *b, const lw_tally_refusal *r, size_t n)
+{
+    lw_buf_add_str(b, "<table><tr><th class=\"r\">times</th><th>code</th><th>text</th></tr>\n");
     for (size_t i = 0; i < n; i++) {
         lw_buf_add_str(b, "<tr>");
         cell(b, r[i].n);
@@ -315,6 +336,23 @@ add_refusals(lw_buf *b, const lw_tally *t)
         lw_buf_add_str(b, "</td></tr>\n");
     }
     lw_buf_add_str(b, "</table>\n");
+}
+
+static void
+add_refusals(lw_buf *b, const lw_tally *t)
+{
+    lw_tally_refusal r[LW_TALLY_REFUSALS + 1];
+    size_t n = lw_tally_refusals(t, r, LW_COUNT(r));
+
+    if (n == 0)
+        return;
+    lw_buf_add_str(b, "<h2>What was said where it was not accepted</h2>\n");
+    refusal_rows(b, r, n < TOP ? n : TOP);
+    if (n <= TOP)
+        return;
+    open_rest(b, n, "text");
+    refusal_rows(b, r + TOP, n - TOP);
+    lw_buf_add_str(b, "</details>\n");
 }
 
 lw_code
@@ -329,11 +367,11 @@ lw_tally_page(const lw_tally *t, const lw_tally_about *about,
     lw_buf_init(&b, &t->alloc, PAGE_MAX);
     add_top(&b, about);
     add_rate(&b, t);
-    add_domains(&b, t);
+    rc = add_domains(&b, t);
     add_refusals(&b, t);
     add_latency(&b, t);
     lw_buf_add_str(&b, "</main></body></html>\n");
-    if ((rc = lw_buf_finish(&b)) == LW_OK)
+    if (rc == LW_OK && (rc = lw_buf_finish(&b)) == LW_OK)
         rc = write(ctx, b.ptr, b.len);
     lw_buf_deinit(&b);
     return rc;

@@ -207,13 +207,14 @@ sum(const lw_tally_counts *c)
     return n;
 }
 
-/* insertion into the sorted first max: few are asked for */
+/* Insertion into the sorted first max.  What is frequent is met early: also where all are asked for
+ * little is moved. */
 size_t
 lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max)
 {
     size_t n = 0;
 
-    if (t == NULL || out == NULL)
+    if (t == NULL)
         return 0;
     for (size_t i = 0; i <= LW_TALLY_DOMAINS; i++) {
         lw_tally_domain d = { t->domains[i].name, t->domains[i].counts };
@@ -221,6 +222,10 @@ lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max)
 
         if (sum(&d.counts) == 0)
             continue;
+        if (out == NULL) {
+            n++;
+            continue;
+        }
         while (at > 0 && sum(&out[at - 1].counts) < sum(&d.counts))
             at--;
         if (at == max)
@@ -237,7 +242,7 @@ lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max)
 {
     size_t n = 0;
 
-    if (t == NULL || out == NULL)
+    if (t == NULL)
         return 0;
     for (size_t i = 0; i <= LW_TALLY_REFUSALS; i++) {
         lw_tally_refusal r = { t->refusals[i].code, t->refusals[i].text, t->refusals[i].n };
@@ -245,6 +250,10 @@ lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max)
 
         if (r.n == 0)
             continue;
+        if (out == NULL) {
+            n++;
+            continue;
+        }
         while (at > 0 && out[at - 1].n < r.n)
             at--;
         if (at == max)

@@ -2,6 +2,7 @@
 /* cli/bulk_show.c - what bulk shows: progress, the summary, JSON; and its exit code */
 #include "cli/bulk.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -296,38 +297,68 @@ print_latency(const lw_tally *t)
                lw_tally_latency(t, 0.99) * 1e3);
 }
 
+/* the whole list: bounded, see lw_tally_domains */
+static lw_tally_domain *
+all_domains(const lw_tally *t, size_t *n)
+{
+    lw_tally_domain *d;
+
+    *n = lw_tally_domains(t, NULL, 0);
+    if ((d = calloc(*n + 1, sizeof *d)) == NULL)
+        exit(cli_error(EX_OSERR, "out of memory"));
+    *n = lw_tally_domains(t, d, *n);
+    return d;
+}
+
+static lw_tally_refusal *
+all_refusals(const lw_tally *t, size_t *n)
+{
+    lw_tally_refusal *r;
+
+    *n = lw_tally_refusals(t, NULL, 0);
+    if ((r = calloc(*n + 1, sizeof *r)) == NULL)
+        exit(cli_error(EX_OSERR, "out of memory"));
+    *n = lw_tally_refusals(t, r, *n);
+    return r;
+}
+
 static void
 print_domains(const lw_tally *t)
 {
-    lw_tally_domain d[TOP];
-    size_t n = lw_tally_domains(t, d, TOP);
+    size_t n;
+    lw_tally_domain *d = all_domains(t, &n);
 
-    if (n < 2)
-        return;
-    printf("\n  accepted   rejected   deferred      other  by domain\n");
-    for (size_t i = 0; i < n; i++) {
+    if (n >= 2)
+        printf("\n  accepted   rejected   deferred      other  by domain\n");
+    for (size_t i = 0; i < n && i < TOP && n >= 2; i++) {
         const uint64_t *k = d[i].counts.n;
 
         cli_print(stdout, "%10llu %10llu %10llu %10llu  %s\n", ull(k[LW_OUTCOME_ACCEPTED]),
                   ull(k[LW_OUTCOME_REJECTED]), ull(k[LW_OUTCOME_DEFERRED]),
                   ull(k[LW_OUTCOME_UNSENT] + k[LW_OUTCOME_UNCERTAIN]), d[i].name);
     }
+    if (n > TOP)
+        printf("%45sand %zu more domain%s\n", "", n - TOP, n == TOP + 1 ? "" : "s");
+    free(d);
 }
 
 static void
 print_refusals(const lw_tally *t)
 {
-    lw_tally_refusal r[TOP];
-    size_t n = lw_tally_refusals(t, r, TOP);
+    size_t n;
+    lw_tally_refusal *r = all_refusals(t, &n);
 
     if (n > 0)
         printf("\nwhat was said where it was not accepted\n");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && i < TOP; i++) {
         printf("%10llu x ", ull(r[i].n));
         if (r[i].code > 0)
             printf("%d ", r[i].code);
         cli_print(stdout, "%s\n", r[i].text);
     }
+    if (n > TOP)
+        printf("%13sand %zu more text%s\n", "", n - TOP, n == TOP + 1 ? "" : "s");
+    free(r);
 }
 
 static json_t *
@@ -342,8 +373,8 @@ latency_json(const lw_tally *t)
 static json_t *
 domains_json(const lw_tally *t)
 {
-    lw_tally_domain d[20];
-    size_t n = lw_tally_domains(t, d, CLI_COUNT_OF(d));
+    size_t n;
+    lw_tally_domain *d = all_domains(t, &n);
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++) {
@@ -354,19 +385,21 @@ domains_json(const lw_tally *t)
                                 json_integer((json_int_t) d[i].counts.n[k]));
         json_array_append_new(list, one);
     }
+    free(d);
     return list;
 }
 
 static json_t *
 refusals_json(const lw_tally *t)
 {
-    lw_tally_refusal r[20];
-    size_t n = lw_tally_refusals(t, r, CLI_COUNT_OF(r));
+    size_t n;
+    lw_tally_refusal *r = all_refusals(t, &n);
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, json_pack("{s:I, s:i, s:o}", "times", (json_int_t) r[i].n,
                                               "code", r[i].code, "text", cli_json_text(r[i].text)));
+    free(r);
     return list;
 }
 

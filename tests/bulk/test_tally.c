@@ -54,6 +54,24 @@ test_domains__beyond_the_table_they_are_others(void **state)
 }
 
 static void
+test_domains__without_a_place_they_are_counted(void **state)
+{
+    lw_tally *t = lw_tally_new(NULL);
+    char address[40], text[40];
+
+    assert_int_equal(lw_tally_domains(t, NULL, 0), 0);
+    assert_int_equal(lw_tally_refusals(t, NULL, 0), 0);
+    for (int i = 0; i < LW_TALLY_DOMAINS + 7; i++) {
+        snprintf(address, sizeof address, "a@d%d.example", i);
+        snprintf(text, sizeof text, "no %d", i);
+        add(t, address, LW_OUTCOME_REJECTED, 550, text, 0.1);
+    }
+    assert_int_equal(lw_tally_domains(t, NULL, 0), LW_TALLY_DOMAINS + 1);
+    assert_int_equal(lw_tally_refusals(t, NULL, 0), LW_TALLY_REFUSALS + 1);
+    lw_tally_free(t);
+}
+
+static void
 test_refusals__the_address_does_not_make_reasons_differ(void **state)
 {
     lw_tally *t = lw_tally_new(NULL);
@@ -162,17 +180,46 @@ test_page__foreign_text_is_escaped_and_no_memory_is_an_error(void **state)
     assert_int_equal(m.n_out, 0);
 }
 
+/* 21 domains: the last one is folded up, and there */
+static void
+test_page__has_all_domains_and_refusals(void **state)
+{
+    lw_tally_about about = { .seconds = 2 };
+    lw_tally *t = lw_tally_new(NULL);
+    char address[40], text[40];
+    const char *rest;
+    lw_buf page;
+
+    lw_buf_init(&page, &lw_alloc_default, 1 << 20);
+    for (int i = 0; i < 22; i++) {
+        snprintf(address, sizeof address, "a@d%d.example", i);
+        snprintf(text, sizeof text, "no %d", i < 21 ? i : 0);
+        add(t, address, LW_OUTCOME_REJECTED, 550, text, 0.1);
+    }
+    assert_int_equal(lw_tally_page(t, &about, keep, &page), LW_OK);
+    assert_non_null(rest = strstr(lw_buf_cstr(&page), "and 2 more domains</summary>"));
+    assert_null(strstr(rest, "d19.example"));
+    assert_non_null(strstr(rest, "d20.example"));
+    assert_non_null(strstr(rest, "d21.example"));
+    assert_non_null(rest = strstr(lw_buf_cstr(&page), "and 1 more text</summary>"));
+    assert_non_null(strstr(rest, "no 20"));
+    lw_buf_deinit(&page);
+    lw_tally_free(t);
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_domains__most_frequent_first_in_one_case),
         cmocka_unit_test(test_domains__beyond_the_table_they_are_others),
+        cmocka_unit_test(test_domains__without_a_place_they_are_counted),
         cmocka_unit_test(test_refusals__the_address_does_not_make_reasons_differ),
         cmocka_unit_test(test_latency__within_an_eighth),
         cmocka_unit_test(test_latency__of_rows_that_a_connection_had),
         cmocka_unit_test(test_points__halve_when_time_runs_out_and_lose_none),
         cmocka_unit_test(test_page__foreign_text_is_escaped_and_no_memory_is_an_error),
+        cmocka_unit_test(test_page__has_all_domains_and_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

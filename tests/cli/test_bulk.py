@@ -591,6 +591,21 @@ class Shown(Bulk):
         self.assertLessEqual(j['latency']['p50'], j['latency']['p95'])
         self.assertLessEqual(j['latency']['p95'], j['latency']['p99'])
 
+    def test_summary_says_how_many_more_there_are(self):
+        people = self.path('p.csv', 'email,name\n' + ''.join(
+            f'u{i}@d{i // 2}.example,N\n' for i in range(30)))
+        with Sink() as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC]
+            got = run(*args)
+            few = run(*args, '--limit', '10')
+            j = run(*args, '--json').json
+        self.assertRegex(got.out, r'\n +2 +0 +0 +0  d\d.example\n +and 10 more domains\n')
+        self.assertEqual(got.out.count('.example'), 5)
+        self.assertEqual(few.out.count('.example'), 5)
+        self.assertNotIn('more', few.out)
+        self.assertEqual(sorted(d['domain'] for d in j['domains']),
+                         sorted(f'd{i}.example' for i in range(15)))
+
     def test_server_that_is_away_is_said_once(self):
         with Peer(script(b'')) as peer:
             port = peer.port
