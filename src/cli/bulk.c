@@ -174,18 +174,12 @@ make_mailing(const cli_bulk_args *a, cli_letter *l, cli_rows *list, lw_dkim_sign
 static int
 send_all(cli_bulk_args *a, cli_rows *rows, lw_mailing *mailing)
 {
-    const char *env = getenv("LETTERWING_URL");
     lw_send_opts o;
     int rc;
 
     lw_send_opts_init(&o);
-    if (a->via.n == 0 && env != NULL && env[0] != '\0')
-        cli_list_add(&a->via, cli_copy(env));
-    if (a->via.n == 0)
-        return cli_error(EX_USAGE, "bulk: no server: add --via smtp://mail.example.com, or set "
-                         "LETTERWING_URL");
-    o.servers = a->via.items;
-    o.n_servers = a->via.n;
+    if ((rc = cli_servers("bulk", &a->via, &o)) != CLI_GO_ON)
+        return rc;
     rc = cli_connection_open(&a->connection, a->via.items[0], &o);
     if (rc == CLI_GO_ON)
         rc = cli_bulk_run(a, rows, mailing, &o, a->connection.cancel);

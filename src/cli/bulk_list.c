@@ -54,6 +54,7 @@ read_some(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err)
     if (got < 0) {
         memset(err, 0, sizeof *err);
         err->code = LW_ESOURCE;
+        err->stage = LW_STAGE_COMPOSE;
         snprintf(err->text, sizeof err->text, "%s cannot be read: %s", r->name,
                  strerror_r(errno, why, sizeof why));
         return LW_ESOURCE;
@@ -332,16 +333,14 @@ choose_format(cli_rows *r, const cli_bulk_args *a)
 static int
 open_file(cli_rows *r, const char *path)
 {
-    char why[128];
     struct stat st;
 
     r->fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     r->name = r->fd == STDIN_FILENO ? "standard input" : path;
     if (r->fd < 0 || fstat(r->fd, &st) != 0)
-        return cli_error(EX_NOINPUT, "bulk: --list %s cannot be read: %s", path,
-                         strerror_r(errno, why, sizeof why));
+        return cli_no_input("bulk: --list", path, errno);
     if (S_ISDIR(st.st_mode))
-        return cli_error(EX_NOINPUT, "bulk: --list %s is a folder", path);
+        return cli_no_input("bulk: --list", path, EISDIR);
     r->is_pass_one = S_ISREG(st.st_mode) && lseek(r->fd, 0, SEEK_CUR) == 0;
     return CLI_GO_ON;
 }

@@ -223,7 +223,8 @@ open_campaign(run *r, cli_rows *rows, lw_mailing *mailing, double rate)
     o.ctx = r;
     if (lw_campaign_new(&o, &r->campaign, &err) == LW_OK)
         return CLI_GO_ON;
-    return cli_error(lw_exit_code(&err), "bulk: %s", err.text);
+    return cli_error(err.code == LW_EOUTPUT ? EX_CANTCREAT : lw_exit_code(&err), "bulk: %s",
+                     err.text);
 }
 
 static void

@@ -138,6 +138,9 @@ bool cli_json_write(FILE *f, json_t *object);
 /* ---- input ----------------------------------------------------------------------------------------- */
 
 #define CLI_INPUT_MAX ((size_t) 1 << 30)
+/** cli_no_input - a file, or standard input ("-"), cannot be read; EX_NOINPUT after a sentence that
+ *  begins with what (NULL = nothing).  A key, a certificate, a configuration is none: EX_CONFIG */
+int cli_no_input(const char *what, const char *path, int os_err);
 /** cli_read_file - a whole file ("-" = standard input), NUL-terminated; CLI_GO_ON or the exit code
  *  after a sentence that begins with what */
 int cli_read_file(const char *what, const char *path, char **out, size_t *len);
@@ -216,6 +219,12 @@ typedef struct cli_connection {
 /** cli_connection_open - check, read the password, open the transcript, fill o (which borrows from
  *  c); SIGINT cancels from now on.  CLI_GO_ON or an exit code */
 int cli_connection_open(cli_connection *c, const char *url, lw_send_opts *o);
+/** cli_servers - --via, or else $LETTERWING_URL, for o; CLI_GO_ON or cli_no_server */
+int cli_servers(const char *command, cli_list *via, lw_send_opts *o);
+/** cli_no_server - none is named, neither on the command line nor where it is configured: EX_CONFIG
+ *  after a sentence that ends with how to name one.  Where the URL is an argument (cli_one_url) its
+ *  absence is wrong usage */
+int cli_no_server(const char *command, const char *how);
 /** cli_connection_close - wipe, close; code as from cli_transcript_close */
 int cli_connection_close(cli_connection *c, int code);
 

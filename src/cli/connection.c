@@ -159,6 +159,26 @@ cli_connection_open(cli_connection *c, const char *url, lw_send_opts *o)
 }
 
 int
+cli_no_server(const char *command, const char *how)
+{
+    return cli_error(EX_CONFIG, "%s: no server: %s", command, how);
+}
+
+int
+cli_servers(const char *command, cli_list *via, lw_send_opts *o)
+{
+    const char *url = getenv("LETTERWING_URL");
+
+    if (via->n == 0 && url != NULL && url[0] != '\0')
+        cli_list_add(via, cli_copy(url));
+    if (via->n == 0)
+        return cli_no_server(command, "add --via smtp://mail.example.com, or set LETTERWING_URL");
+    o->servers = via->items;
+    o->n_servers = via->n;
+    return CLI_GO_ON;
+}
+
+int
 cli_connection_close(cli_connection *c, int code)
 {
     signal(SIGINT, SIG_DFL);

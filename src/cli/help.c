@@ -68,7 +68,8 @@ cli_help_all(const cli_command *commands, size_t n)
            "  LETTERWING_URL   the server, where --via is not given\n"
            "\nExit codes:\n"
            "  0 all accepted          64 wrong usage         65 bad message or address\n"
-           "  67 all rejected         68 no such host        69 server unusable, or some\n"
-           "  75 try again later      76 protocol broken        recipients failed\n"
-           "  77 login or TLS refused 78 configuration       73, 74 output file failed\n");
+           "  66 input file missing   67 all rejected        68 no such host\n"
+           "  69 server unusable, or  73, 74 output failed   75 try again later\n"
+           "     some failed          76 protocol broken     77 login or TLS refused\n"
+           "  78 configuration\n");
 }

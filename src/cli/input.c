@@ -9,10 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *
-os_text(int os_err, char *buf, size_t cap)
+int
+cli_no_input(const char *what, const char *path, int os_err)
 {
-    return strerror_r(os_err, buf, cap);
+    char why[128];
+
+    return cli_error(EX_NOINPUT, "%s%s%s cannot be read: %s", what != NULL ? what : "",
+                     what != NULL ? ": " : "", strcmp(path, "-") == 0 ? "standard input" : path,
+                     strerror_r(os_err, why, sizeof why));
 }
 
 /* reads to the end into a growing, NUL-terminated buffer; 0 or an errno value */
@@ -58,15 +62,10 @@ cli_read_file(const char *what, const char *path, char **out, size_t *len)
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     int os_err = fd < 0 ? errno : read_all(fd, out, len);
-    char text[128];
 
     if (fd >= 0 && !is_stdin)
         close(fd);
-    if (os_err == 0)
-        return CLI_GO_ON;
-    return cli_error(EX_DATAERR, "%s: %s cannot be read: %s", what,
-                     is_stdin ? "standard input" : path,
-                     os_text(os_err, text, sizeof text));
+    return os_err == 0 ? CLI_GO_ON : cli_no_input(what, path, os_err);
 }
 
 int
@@ -75,7 +74,7 @@ cli_feed_file(const char *what, const char *path, lw_code (*feed)(void *, const 
 {
     bool is_stdin = strcmp(path, "-") == 0;
     int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), os_err;
-    char buf[65536], text[128];
+    char buf[65536];
     ssize_t got = 0;
 
     *rc = LW_OK;
@@ -89,10 +88,7 @@ cli_feed_file(const char *what, const char *path, lw_code (*feed)(void *, const 
     os_err = fd < 0 || got < 0 ? errno : 0;
     if (fd >= 0 && !is_stdin)
         close(fd);
-    if (os_err == 0)
-        return CLI_GO_ON;
-    return cli_error(EX_NOINPUT, "%s: %s cannot be read: %s", what,
-                     is_stdin ? "standard input" : path, os_text(os_err, text, sizeof text));
+    return os_err == 0 ? CLI_GO_ON : cli_no_input(what, path, os_err);
 }
 
 int

@@ -128,21 +128,6 @@ fill_wishes(const cli_send_args *a, lw_send_opts *o)
     return cli_check_word("envid", a->envid);
 }
 
-static int
-fill_servers(cli_send_args *a, lw_send_opts *o)
-{
-    const char *url = getenv("LETTERWING_URL");
-
-    if (a->via.n == 0 && url != NULL && url[0] != '\0')
-        cli_list_add(&a->via, cli_copy(url));
-    if (a->via.n == 0)
-        return cli_error(EX_CONFIG, "send: no server: add --via smtp://mail.example.com or "
-                                    "set LETTERWING_URL");
-    o->servers = a->via.items;
-    o->n_servers = a->via.n;
-    return CLI_GO_ON;
-}
-
 /* the message borrows the signer, which borrows its keys */
 static int
 sign_with(cli_send_args *a, lw_message *m)
@@ -195,7 +180,8 @@ send_it(cli_send_args *a, lw_message *m)
     int rc;
 
     lw_send_opts_init(&o);
-    if ((rc = fill_wishes(a, &o)) != CLI_GO_ON || (rc = fill_servers(a, &o)) != CLI_GO_ON)
+    if ((rc = fill_wishes(a, &o)) != CLI_GO_ON ||
+        (rc = cli_servers("send", &a->via, &o)) != CLI_GO_ON)
         return rc;
     if ((rc = cli_connection_open(&a->connection, a->via.items[0], &o)) == CLI_GO_ON) {
         (void) lw_send_with(&o, m, &r); /* the report tells */

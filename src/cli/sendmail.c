@@ -135,14 +135,12 @@ take_stdin(const sendmail_run *r, sendmail_take *t)
     static char block[65536];
     dot_filter f = { .is_off = r->args.ignores_dots };
     ssize_t n = 1;
-    char text[128];
     int rc = CLI_GO_ON;
 
     while (n != 0 && !f.is_done && rc == CLI_GO_ON) {
         n = read(STDIN_FILENO, block, sizeof block);
         if (n < 0 && errno != EINTR)
-            return cli_error(EX_IOERR, "standard input cannot be read: %s; nothing was sent",
-                             strerror_r(errno, text, sizeof text));
+            return cli_no_input(NULL, "-", errno);
         if (n > 0)
             rc = take_block(&f, t, (lw_span){ block, (size_t) n });
     }
@@ -211,10 +209,10 @@ find_server(sendmail_run *r)
     r->server = r->args.via != NULL ? r->args.via
         : url != NULL && url[0] != '\0' ? url : r->conf.server;
     if (r->server == NULL)
-        return cli_error(EX_CONFIG, "sendmail: no server: set LETTERWING_URL, or write \"server "
-                                    "smtps://user@smtp.example.com\" into "
-                                    "~/.config/letterwing/sendmail.conf or "
-                                    "/etc/letterwing/sendmail.conf");
+        return cli_no_server("sendmail", "set LETTERWING_URL, or write \"server "
+                                         "smtps://user@smtp.example.com\" into "
+                                         "~/.config/letterwing/sendmail.conf or "
+                                         "/etc/letterwing/sendmail.conf");
     if (strstr(r->server, "://") == NULL)
         return cli_error(EX_CONFIG, "sendmail: the server \"%s\" is no URL: write smtp://%s",
                          r->server, r->server);

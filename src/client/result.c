@@ -453,8 +453,9 @@ lw_exit_code(const lw_error *err)
     case LW_ECONFIG: return EX_CONFIG;
     case LW_ELIMIT: return err->stage == LW_STAGE_COMPOSE ? EX_DATAERR : EX_PROTOCOL;
     case LW_EADDRESS:
-    case LW_EMESSAGE:
-    case LW_ESOURCE: return EX_DATAERR;
+    case LW_EMESSAGE: return EX_DATAERR;
+    /* a file cannot be read; later it is a body that is not what it was */
+    case LW_ESOURCE: return err->stage == LW_STAGE_COMPOSE ? EX_NOINPUT : EX_DATAERR;
     case LW_EOUTPUT: return EX_IOERR;
     case LW_EHOST: return EX_NOHOST;
     case LW_ECONNECT: return EX_UNAVAILABLE;

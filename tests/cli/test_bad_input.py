@@ -152,15 +152,15 @@ class Arguments(Case):
         folder = self.folder()
         missing = os.path.join(folder, 'missing')
         rows = [
-            ('attachment missing', BASE + ['-a', missing], 65, [missing]),
-            ('attachment is a folder', BASE + ['-a', folder], 65, [folder]),
-            ('inline missing', BASE + ['--inline', missing], 65, [missing]),
-            ('text missing', replaced('--text', '@' + missing), 65, [missing]),
-            ('text is a folder', replaced('--text', '@' + folder), 65, [folder]),
+            ('attachment missing', BASE + ['-a', missing], 66, [missing]),
+            ('attachment is a folder', BASE + ['-a', folder], 66, [folder]),
+            ('inline missing', BASE + ['--inline', missing], 66, [missing]),
+            ('text missing', replaced('--text', '@' + missing), 66, [missing]),
+            ('text is a folder', replaced('--text', '@' + folder), 66, [folder]),
             ('message missing', ['--message', missing, '-f', 'a@b.example', '-t', 'b@c.example'],
-             65, [missing]),
+             66, [missing]),
             ('message is a folder', ['--message', folder, '-f', 'a@b.example', '-t',
-                                     'b@c.example'], 65, [folder]),
+                                     'b@c.example'], 66, [folder]),
             ('password file missing', BASE + ['--user', 'u', '--password-from', f'file:{missing}'],
              78, [missing]),
             ('password variable missing', BASE + ['--user', 'u', '--password-from',
@@ -190,7 +190,7 @@ class Arguments(Case):
                 done = subprocess.run([*prefix, LETTERWING, 'send', '--via', self.sink.url,
                                        *(BASE if option[0] != '--text' else BASE[:4]), *option],
                                       stdin=subprocess.DEVNULL, capture_output=True, text=True)
-                self.assertEqual(done.returncode, 65, done)
+                self.assertEqual(done.returncode, 66, done)
                 self.assertIn(closed, done.stderr)
                 self.assertIn('ermission denied', done.stderr)
                 self.assertEqual(len(done.stderr.splitlines()), 1, done)

@@ -227,7 +227,7 @@ class Refused(Bulk):
             (64, '--retry', ['--list', people, *BASIC, '--retry', '1,,2']),
             (73, 'cannot be written', ['--list', people, *BASIC, '--failures', '/nowhere/f.csv']),
             (73, 'cannot be written', ['--list', people, *BASIC, '--report', '/nowhere/r.html']),
-            (74, 'journal /nowhere/j', ['--list', people, *BASIC, '--journal', '/nowhere/j']),
+            (73, 'journal /nowhere/j', ['--list', people, *BASIC, '--journal', '/nowhere/j']),
         ]:
             with self.subTest(said):
                 self.check(code, said, *args)

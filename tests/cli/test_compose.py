@@ -122,12 +122,12 @@ class Sources(Case):
                 back.join()
         return Peer(serve)
 
-    def changed(self, change, *words, without='BINARYMIME', size=300000):
+    def changed(self, change, words, code=65, without='BINARYMIME', size=300000):
         path = self.file('big.bin', os.urandom(size))
         with Sink('--without', without) as sink, self.through(sink, lambda: change(path)) as peer:
             ran = run('send', '--via', f'smtp://127.0.0.1:{peer.port}', *TO_BOB, '--text', 'x', '-a', path,
                       '--json')
-            self.assert_fails(ran, 65, path, *words)
+            self.assert_fails(ran, code, path, words)
             self.assertEqual(ran.json['outcome'], 'unsent')
             self.assertEqual(sink.messages(), [])
         said = b''.join(peer.seen)
@@ -151,7 +151,7 @@ class Sources(Case):
     def test_file_that_disappears(self):
         for without in ['BINARYMIME', 'CHUNKING,BINARYMIME']:
             with self.subTest(without):
-                self.changed(os.unlink, 'cannot be opened', without=without)
+                self.changed(os.unlink, 'cannot be opened', code=66, without=without)
 
     def test_media_type_of_the_system(self):
         known = {'pdf': 'application/pdf', 'PNG': 'image/png', 'zip': 'application/zip', 'unknown': None}

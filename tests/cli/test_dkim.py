@@ -153,7 +153,7 @@ class SignVerify(Case):
                 (('--dkim', self.spec), 64, 'name one message, or - for standard input'),
                 (('--dkim', self.spec, '-'), 65, 'the message has no From, which every signature must cover'),
                 (('--dkim', self.spec) * 17 + ('-',), 64, 'at most 16 signatures for a message'),
-                (('--dkim', self.spec, '/nowhere'), 65, '/nowhere cannot be read: No such file or directory')):
+                (('--dkim', self.spec, '/nowhere'), 66, '/nowhere cannot be read: No such file or directory')):
             self.assert_says(run('dkim', 'sign', *args, stdin='To: b@c.de\n\nx\n'), code, 'dkim sign: ' + sentence)
 
     def test_verify__rfc_8463(self):
@@ -207,7 +207,7 @@ class SignVerify(Case):
         for args, code, sentence in (
                 ((), 64, 'name one message, or - for standard input'),
                 (('--key', '/nowhere', '-'), 78, '/nowhere: cannot be read: No such file or directory'),
-                (('/nowhere',), 65, '/nowhere cannot be read: No such file or directory'),
+                (('/nowhere',), 66, '/nowhere cannot be read: No such file or directory'),
                 (('--jsn', '-'), 64, 'unknown option --jsn: did you mean --json?')):
             self.assert_says(run('dkim', 'verify', *args, stdin=MAIL), code, 'dkim verify: ' + sentence)
 

@@ -349,7 +349,7 @@ class Pgp(Protected):
                                 '--pgp-sign', *more, env=self.env, who=(), text=())
 
     def test_large__source_that_fails_is_named(self):
-        self.assert_refused(65, '/nowhere/x: cannot be opened: No such file or directory', '-a', '/nowhere/x',
+        self.assert_refused(66, '/nowhere/x: cannot be opened: No such file or directory', '-a', '/nowhere/x',
                             '--pgp-sign', env=self.env)
 
 
