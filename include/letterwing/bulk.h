@@ -264,7 +264,9 @@ typedef enum lw_fate {
     LW_FATE_BAD,        /* it cannot be sent: error says why                                  */
     LW_FATE_DUPLICATE,  /* its address stands in an earlier row                               */
     LW_FATE_DONE,       /* an earlier run got an answer for it (the journal)                  */
-    LW_FATE_UNCERTAIN   /* an earlier run ended while it was on its way (the journal)         */
+    LW_FATE_UNCERTAIN,  /* an earlier run ended while it was on its way (the journal)         */
+    LW_FATE_ENDED       /* RETRY was told of it, and the run ends before: the outcome, code and
+                           enhanced code are those of its last attempt                        */
 } lw_fate;
 
 /** What is told of a row; all borrowed for the call. */

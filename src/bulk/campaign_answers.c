@@ -81,23 +81,6 @@ lw_campaign_next_due(const lw_campaign *c)
     return due;
 }
 
-void
-lw_campaign_give_up(lw_campaign *c)
-{
-    for (size_t i = 0; i < LW_CAMPAIGN_RETRIES; i++) {
-        while (c->queues[i].first != NULL) {
-            lw_slot *s = take_first(c, &c->queues[i]);
-
-            c->counts.deferred++;
-            lw_campaign_tell(c, &(lw_row_event){
-                .fate = LW_FATE_SENT, .row = s->number, .line = s->line, .address = s->address,
-                .outcome = LW_OUTCOME_DEFERRED, .attempt = s->attempt,
-                .text = "the run ended before it was tried again" });
-            lw_slot_free(c, s);
-        }
-    }
-}
-
 static bool
 may_try_again(const lw_campaign *c, const lw_slot *s, lw_outcome outcome)
 {
@@ -135,6 +118,23 @@ count(lw_campaign *c, lw_outcome outcome)
                       [LW_OUTCOME_UNCERTAIN] = &c->counts.uncertain };
 
     ++*n[outcome];
+}
+
+void
+lw_campaign_give_up(lw_campaign *c)
+{
+    for (size_t i = 0; i < LW_CAMPAIGN_RETRIES; i++) {
+        while (c->queues[i].first != NULL) {
+            lw_slot *s = take_first(c, &c->queues[i]);
+
+            count(c, s->outcome);
+            lw_campaign_tell(c, &(lw_row_event){
+                .fate = LW_FATE_ENDED, .row = s->number, .line = s->line, .address = s->address,
+                .outcome = s->outcome, .code = s->code, .enhanced = s->enhanced,
+                .attempt = s->attempt, .text = "the run ended before it was tried again" });
+            lw_slot_free(c, s);
+        }
+    }
 }
 
 static lw_code
@@ -182,6 +182,9 @@ settle(lw_campaign *c, lw_slot *s, lw_row_event *ev, const lw_error *why)
     ev->fate = again ? LW_FATE_RETRY : LW_FATE_SENT;
     lw_campaign_tell(c, ev);
     if (again) {
+        s->outcome = ev->outcome;
+        s->code = ev->code;
+        s->enhanced = ev->enhanced;
         put(c, s, c->retry_ms[s->attempt - 1]);
     } else {
         count(c, ev->outcome);

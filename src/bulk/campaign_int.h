@@ -24,6 +24,9 @@ typedef struct lw_slot {
     unsigned attempt;         /* 1 for the first                                 */
     lw_message *message;      /* composed, not yet the pool's                    */
     uint64_t due_ms;          /* waiting: when                                   */
+    lw_outcome outcome;       /* waiting: of its last attempt; and what was said */
+    int code;
+    lw_enhanced enhanced;
     lw_span *values;          /* the row: array and octets in one block          */
     size_t n_values, bytes;
     lw_span address;          /* in values                                       */

@@ -174,8 +174,9 @@ add_rate(lw_buf *b, const lw_tally *t)
             most = t->accepted[i] + t->failed[i];
     if (most == 0)
         return;
-    lw_buf_add_fmt(b, "<h2>Rate over time</h2>\n<p class=\"dim\">at most %.0f a second</p>\n",
-                   (double)most / t->point_s);
+    lw_buf_add_str(b, "<h2>Rate over time</h2>\n<p class=\"dim\">at most ");
+    add_number(b, (uint64_t)((double)most / t->point_s + 0.5));
+    lw_buf_add_str(b, " a second</p>\n");
     open_svg(b, "messages a second over time");
     for (size_t i = 0; i < t->n_points; i++) {
         double ok = (double)t->accepted[i] / (double)most;

@@ -177,6 +177,15 @@ lw_tally_latency(const lw_tally *t, double fraction)
 
 /* ---- in and out ------------------------------------------------------------------------------------------ */
 
+static void
+add_answer(lw_tally *t, const lw_row_event *ev)
+{
+    if (ev->code > 0 && ev->seconds > 0) /* a 421 in place of a greeting answers no message */
+        add_latency(t, ev->seconds);
+    if (ev->outcome != LW_OUTCOME_ACCEPTED)
+        add_refusal(t, ev);
+}
+
 void
 lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s)
 {
@@ -184,13 +193,11 @@ lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s)
 
     if (t == NULL || ev == NULL)
         return;
-    if (ev->fate != LW_FATE_SENT && ev->fate != LW_FATE_RETRY)
+    if (ev->fate != LW_FATE_SENT && ev->fate != LW_FATE_RETRY && ev->fate != LW_FATE_ENDED)
         return;
-    if (ev->code > 0 && ev->seconds > 0) /* a 421 in place of a greeting answers no message */
-        add_latency(t, ev->seconds);
-    if (ev->outcome != LW_OUTCOME_ACCEPTED)
-        add_refusal(t, ev);
-    if (ev->fate != LW_FATE_SENT)
+    if (ev->fate != LW_FATE_ENDED)
+        add_answer(t, ev);
+    if (ev->fate == LW_FATE_RETRY)
         return;
     domain_of(domain, ev->address);
     find_domain(t, domain)->counts.n[ev->outcome]++;

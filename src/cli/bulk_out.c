@@ -83,6 +83,7 @@ outcome_of(const lw_row_event *ev)
     case LW_FATE_UNCERTAIN: return "uncertain";
     case LW_FATE_SENT:
     case LW_FATE_RETRY:
+    case LW_FATE_ENDED:
     case LW_FATE_DONE: break;
     }
     return lw_outcome_name(ev->outcome);

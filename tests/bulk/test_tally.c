@@ -91,6 +91,29 @@ test_refusals__the_address_does_not_make_reasons_differ(void **state)
     lw_tally_free(t);
 }
 
+/* what is tried again no more was told of before: its reason does not count twice */
+static void
+test_refusals__row_that_waited_counts_once(void **state)
+{
+    lw_tally *t = lw_tally_new(NULL);
+    lw_row_event ev = { .fate = LW_FATE_RETRY, .address = LW_LIT("a@b.example"), .code = 451,
+                        .outcome = LW_OUTCOME_DEFERRED, .text = "later", .seconds = 0.1 };
+    lw_tally_refusal r[2];
+    lw_tally_domain d[1];
+
+    lw_tally_add(t, &ev, 0.5);
+    assert_int_equal(lw_tally_domains(t, NULL, 0), 0);
+    ev.fate = LW_FATE_ENDED;
+    ev.text = "the run ended";
+    lw_tally_add(t, &ev, 0.6);
+    assert_int_equal(lw_tally_refusals(t, r, 2), 1);
+    assert_string_equal(r[0].text, "later");
+    assert_int_equal(r[0].n, 1);
+    assert_int_equal(lw_tally_domains(t, d, 1), 1);
+    assert_int_equal(d[0].counts.n[LW_OUTCOME_DEFERRED], 1);
+    lw_tally_free(t);
+}
+
 static void
 test_latency__within_an_eighth(void **state)
 {
@@ -215,6 +238,7 @@ main(void)
         cmocka_unit_test(test_domains__beyond_the_table_they_are_others),
         cmocka_unit_test(test_domains__without_a_place_they_are_counted),
         cmocka_unit_test(test_refusals__the_address_does_not_make_reasons_differ),
+        cmocka_unit_test(test_refusals__row_that_waited_counts_once),
         cmocka_unit_test(test_latency__within_an_eighth),
         cmocka_unit_test(test_latency__of_rows_that_a_connection_had),
         cmocka_unit_test(test_points__halve_when_time_runs_out_and_lose_none),

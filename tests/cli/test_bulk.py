@@ -617,8 +617,9 @@ class Shown(Bulk):
         self.assertIn('connection refused', notes[0])
 
 
-    def waiting_line(self, columns, *args):
-        """The progress line of a run that waits an hour for its next try."""
+    def waiting_line(self, columns, until, *args):
+        """The progress line with these octets of a run that waits an hour for its next try; then it
+        is interrupted."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
         with subprocess.Popen([LETTERWING, 'bulk', *args, '--retry', '3600'],
@@ -626,7 +627,7 @@ class Shown(Bulk):
                               stderr=theirs) as process:
             os.close(theirs)
             seen = b''
-            while b'next try in 60 min\x1b[K' not in seen:
+            while until not in seen:
                 seen += os.read(ours, 4096)
             process.send_signal(signal.SIGINT)
             try:
@@ -636,7 +637,8 @@ class Shown(Bulk):
                 pass  # the other side is closed
             self.assertEqual(process.wait(PATIENCE), 75)
         os.close(ours)
-        return next(line for line in seen.decode().split('\r') if line.endswith('60 min\x1b[K'))[:-3]
+        line = next(line for line in seen.split(b'\r') if until in line)
+        return line.decode().split('\x1b')[0]
 
     def test_server_that_is_away_its_next_try_is_shown(self):
         with Peer(script(b'')) as peer:
@@ -644,8 +646,24 @@ class Shown(Bulk):
         args = ['--via', f'smtp://127.0.0.1:{port}', '--list', self.list(5), *BASIC]
         whole = (f'0/5 done: no connection to 127.0.0.1 port {port}: 127.0.0.1: connection refused, '
                  'nothing listens there')
-        self.assertEqual(self.waiting_line(200, *args), whole + '; next try in 60 min')
-        self.assertEqual(self.waiting_line(60, *args), whole[:39] + '; next try in 60 min')
+        until = b'next try in 60 min\x1b[K'
+        self.assertEqual(self.waiting_line(200, until, *args), whole + '; next try in 60 min')
+        self.assertEqual(self.waiting_line(60, until, *args), whole[:39] + '; next try in 60 min')
+
+    def test_rows_that_wait_keep_what_was_said_when_the_run_ends(self):
+        failures = self.path('f.csv')
+        args = ['--list', self.list(3), *BASIC, '--failures', failures]
+        with Peer(refusing(lambda line: b'user2@' in line)) as peer:
+            self.waiting_line(200, b'1 to try again\x1b[K', '--via', f'smtp://127.0.0.1:{peer.port}',
+                              *args)
+            self.assertEqual([(r['row'], r['outcome'], r['code'], r['enhanced'], r['reason'])
+                              for r in self.failures(failures)],
+                             [('2', 'deferred', '451', '4.7.1',
+                               'the run ended before it was tried again')])
+        self.waiting_line(200, b'next try in 60 min\x1b[K', '--via', f'smtp://127.0.0.1:{peer.port}',
+                          *args)
+        self.assertEqual([(r['row'], r['outcome'], r['code']) for r in self.failures(failures)],
+                         [(str(n), 'unsent', '') for n in (1, 2, 3)])
 
 
 class Files(Bulk):
