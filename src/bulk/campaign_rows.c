@@ -173,8 +173,9 @@ take_row(lw_campaign *c, const lw_row *row)
         return lw_campaign_fail(c, LW_ENOMEM, NULL);
     lw_row own = lw_slot_row(s);
     s->address = lw_mailing_address(c->opts.mailing, &own);
-    c->n_offered++;
-    return compose(c, s);
+    rc = compose(c, s);
+    c->n_offered += rc == LW_OK;
+    return rc;
 }
 
 static lw_code

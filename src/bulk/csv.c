@@ -359,8 +359,10 @@ check_row(lw_csv *c, lw_error *err)
     if (c->wrong != NULL)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s", c->wrong);
     if (c->n_fields != c->n_columns)
-        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "it has %zu fields, and there are %zu "
-                       "columns", c->n_fields, c->n_columns);
+        return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "it has %zu field%s, and there %s "
+                       "%zu column%s", c->n_fields, c->n_fields == 1 ? "" : "s",
+                       c->n_columns == 1 ? "is" : "are", c->n_columns,
+                       c->n_columns == 1 ? "" : "s");
     for (size_t i = 0; i < c->n_fields; i++) {
         c->values[i] = field(c, i);
         if (!lw_span_is_ascii(c->values[i]) && !lw_utf8_valid(c->values[i]))

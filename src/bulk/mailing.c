@@ -159,7 +159,7 @@ compile_fixed(maker *k, const lw_mailing_opts *o)
         const char *name, *text;
         lw_template_escape escape;
     } all[N_FIXED] = {
-        [TO_NAME] = { "name", o->to_name, LW_TEMPLATE_TEXT },
+        [TO_NAME] = { "to-name", o->to_name, LW_TEMPLATE_TEXT },
         [FROM] = { "from", o->from, LW_TEMPLATE_TEXT },
         [REPLY_TO] = { "reply-to", o->reply_to, LW_TEMPLATE_TEXT },
         [SUBJECT] = { "subject", o->subject, LW_TEMPLATE_TEXT },

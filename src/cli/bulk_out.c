@@ -360,13 +360,15 @@ all_rows(dry *d, lw_rows rows, lw_mailing *mailing)
     lw_code rc;
     int code = CLI_GO_ON;
 
-    while (code == CLI_GO_ON && (d->a->limit == 0 || d->good + d->bad < d->a->limit) &&
+    while (code == CLI_GO_ON && (d->a->limit == 0 || d->good < d->a->limit) &&
            ((rc = rows.next(rows.ctx, &row, &err)) == LW_OK || rc == LW_EMESSAGE))
         code = one_row(d, mailing, rc, &row, &err);
     if (code == CLI_GO_ON && !d->a->quiet)
-        cli_print(stderr, "letterwing: nothing was sent: %llu messages can be made, %llu rows are "
-                  "bad, %llu are duplicates\n", (unsigned long long) d->good,
-                  (unsigned long long) d->bad, (unsigned long long) d->duplicates);
+        cli_print(stderr, "letterwing: nothing was sent: %llu messages can be made%s%s, %llu rows "
+                  "are bad, %llu are duplicates\n", (unsigned long long) d->good,
+                  d->a->save != NULL ? ", some are in " : "",
+                  d->a->save != NULL ? d->a->save : "", (unsigned long long) d->bad,
+                  (unsigned long long) d->duplicates);
     return code == CLI_GO_ON && d->bad > 0 ? EX_DATAERR : code == CLI_GO_ON ? EX_OK : code;
 }
 

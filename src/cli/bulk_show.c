@@ -234,12 +234,16 @@ cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
         n = snprintf(dst, cap, "It stopped: %s; %s.", s->error.text, go_on);
     else if (s->stops > 0)
         n = snprintf(dst, cap, "It was stopped; %s.", go_on);
+    else if (s->args->limit > 0 && s->counts.unsent + s->counts.deferred == 0)
+        n = snprintf(dst, cap, "--limit %llu was reached, and %llu of the list are left; %s.",
+                     ull(s->args->limit), ull(cli_bulk_unsent(s)), go_on);
     else
         n = snprintf(dst, cap, "Some rows were not sent or were deferred; %s.", go_on);
     if (s->counts.bad > 0 && n > 0 && (size_t) n < cap)
-        n += snprintf(dst + n, cap - (size_t) n, " %llu %s bad%s.", ull(s->counts.bad),
+        n += snprintf(dst + n, cap - (size_t) n, " %llu %s bad: %.200s %s.", ull(s->counts.bad),
                       s->counts.bad == 1 ? "row is" : "rows are",
-                      s->args->failures != NULL ? "" : ": --failures FILE.csv would say which");
+                      s->args->failures != NULL ? s->args->failures : "--failures FILE.csv",
+                      s->args->failures != NULL ? "says which" : "would say which");
     if (uncertain > 0 && n > 0 && (size_t) n < cap)
         snprintf(dst + n, cap - (size_t) n, " %llu %s uncertain: no answer came after all of the "
                  "message had left; they may have arrived, and are sent again only with "

@@ -126,7 +126,7 @@ static const struct {
     { "column without a name", "a,,b\n", "people.csv: the first line must name the columns, and column 2 has no name\n" },
     { "column twice", "a,b,a\n", "people.csv: two columns are named \"a\"\n" },
     { "first line not closed", "a,\"b\n", "people.csv: the first line is bad: no closing quote\n" },
-    { "too few", "a,b\n1\n1,2\n", "a|b\n1@2 ! it has 1 fields, and there are 2 columns\n2@3 1|2\n" },
+    { "too few", "a,b\n1\n1,2\n", "a|b\n1@2 ! it has 1 field, and there are 2 columns\n2@3 1|2\n" },
     { "too many", "a,b\n1,2,3,\"4\n5\",6\n7,8\n", "a|b\n1@2 ! it has more fields than there are columns\n2@4 7|8\n" },
     { "octets behind a quote", "a,b\n\"1\"x,2\n3,4\n", "a|b\n1@2 ! octets behind a closing quote\n2@3 3|4\n" },
     { "CR behind a quote", "a,b\n1,\"2\"\rx\n3,\"4\"\r\n", "a|b\n1@2 ! octets behind a closing quote\n2@3 3|4\n" },

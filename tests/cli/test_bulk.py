@@ -234,7 +234,7 @@ class Refused(Bulk):
 
     def test_strict_ends_at_a_bad_row_before_anything_is_sent(self):
         people = self.path('p.csv', 'email,name\na@example.org,A\nb@example.org\n')
-        self.check(65, 'row 2 (line 3): it has 1 fields', '--list', people, *BASIC, '--strict')
+        self.check(65, 'row 2 (line 3): it has 1 field, and there are 2 columns', '--list', people, *BASIC, '--strict')
 
     def test_journal_of_another_template_or_list_is_refused(self):
         people, journal = self.list(3), self.path('j')
@@ -410,6 +410,18 @@ class Options(Bulk):
         peer = Peer(lambda peer, connection: chunks(peer, connection, **more))
         peer.rows, peer.early = rows, []
         return peer
+
+    def test_limit_counts_messages_and_is_named_at_the_end(self):
+        people = self.path('p.csv', 'email,name\nno address,X\na@example.org\nb@example.org,\n'
+                                    'c@example.org,C\nc@example.org,C\nd@example.org,D\n')
+        with Sink() as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--limit', '1']
+            self.assertIn('1 messages can be made, 3 rows are bad', run(*args, '--dry-run').err)
+            got = run(*args)
+            self.assertEqual([m.count(b'c@example.org') for _, m in sink.messages()], [1])
+        self.assertEqual(got.code, 75, got)
+        self.assertIn('--limit 1 was reached, and 2 of the list are left; without --journal', got.err)
+        self.assertIn('3 rows are bad: --failures FILE.csv would say which.', got.err)
 
     def test_first_server_that_can_be_reached_is_taken(self):
         with Peer(script(b'')) as gone:
