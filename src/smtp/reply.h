@@ -16,7 +16,8 @@
 typedef struct lw_reply_parser {
     char *buf;
     size_t cap;       /* of buf: text, line under way and all                             */
-    size_t len;       /* text so far, lines joined with '\n'                              */
+    size_t begin;     /* of the text: behind the codes of the first line                  */
+    size_t len;       /* where the text so far ends, lines joined with '\n'               */
     size_t partial;   /* octets of the unfinished line, at buf + len                      */
     size_t most;      /* of buf that was ever written to                                  */
     bool is_complete; /* reply is valid; the next feed begins a new one                   */
@@ -40,9 +41,5 @@ void lw_reply_parser_init(lw_reply_parser *p, char *buf, size_t cap);
  * Source: RFC 5321 4.2, 4.2.1; RFC 3463 2 (enhanced codes).
  */
 LW_MUST_USE lw_code lw_reply_feed(lw_reply_parser *p, lw_span in, size_t *used, lw_error *err);
-
-/** lw_enhanced_parse - "2.1.5 " or "2.1.5" at the start of *text whose class fits the reply code:
- *  moved out of *text; false leaves it */
-bool lw_enhanced_parse(lw_span *text, int code, lw_enhanced *out);
 
 #endif

@@ -104,6 +104,39 @@ test_reply__any_split_same_result(void **state)
     guard_close(&page);
 }
 
+/* a NUL that the server sent is not the end of the line */
+static void
+test_reply__nul_in_the_line_is_text(void **state)
+{
+    static const struct {
+        lw_span line;
+        lw_code rc;
+        size_t text_len;
+    } lines[] = {
+        { LW_LIT("250 2.1.5\0 ok\r\n"), LW_OK, 9 },
+        { LW_LIT("250 2.1\0.5 ok\r\n"), LW_OK, 9 },
+        { LW_LIT("250 \0\r\n"), LW_OK, 1 },
+        { LW_LIT("25\0 ok\r\n"), LW_EPROTO, 0 },
+        { LW_LIT("250\0\r\n"), LW_EPROTO, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LW_COUNT(lines); i++) {
+        char buf[32];
+        lw_reply_parser p;
+        lw_error err;
+        size_t used;
+
+        lw_reply_parser_init(&p, buf, sizeof buf);
+        assert_int_equal(lw_reply_feed(&p, lines[i].line, &used, &err), lines[i].rc);
+        if (lines[i].rc != LW_OK)
+            continue;
+        assert_int_equal(p.reply.enhanced.klass, 0);
+        assert_int_equal(p.reply.text.len, lines[i].text_len);
+        assert_memory_equal(p.reply.text.ptr, lines[i].line.ptr + 4, lines[i].text_len);
+    }
+}
+
 static void
 test_reply__bounds_hold_on_both_sides(void **state)
 {
@@ -147,6 +180,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reply__any_split_same_result),
+        cmocka_unit_test(test_reply__nul_in_the_line_is_text),
         cmocka_unit_test(test_reply__bounds_hold_on_both_sides),
         cmocka_unit_test(test_reply__endless_continuation_ends),
     };
