@@ -206,7 +206,7 @@ typedef struct line {
     size_t len;
 } line;
 
-static void
+static inline void
 add(line *l, lw_span s)
 {
     lw_assert(l->len + s.len <= CMD_LONGEST);
@@ -249,9 +249,9 @@ static void
 add_mail_dsn(line *l, const lw_envelope *env)
 {
     if (env->ret != LW_RET_UNSET)
-        add_str(l, env->ret == LW_RET_FULL ? " RET=FULL" : " RET=HDRS");
+        add(l, env->ret == LW_RET_FULL ? LW_LIT(" RET=FULL") : LW_LIT(" RET=HDRS"));
     if (env->envid != NULL) {
-        add_str(l, " ENVID=");
+        add(l, LW_LIT(" ENVID="));
         add_xtext(l, env->envid);
     }
 }
@@ -261,21 +261,21 @@ static void
 add_mail_timing(line *l, const lw_envelope *env, uint32_t flags)
 {
     if (env->deliver_by_s != 0 && flags & LW_CAP_DELIVERBY) {
-        add_str(l, " BY=");
+        add(l, LW_LIT(" BY="));
         add_int(l, env->deliver_by_s);
-        add_str(l, env->deliver_by_mode == 'R' ? ";R" : ";N");
+        add(l, env->deliver_by_mode == 'R' ? LW_LIT(";R") : LW_LIT(";N"));
         if (env->deliver_by_trace)
-            add_str(l, "T");
+            add(l, LW_LIT("T"));
     }
     if (env->hold_for_s != 0) {
-        add_str(l, " HOLDFOR=");
+        add(l, LW_LIT(" HOLDFOR="));
         add_uint(l, env->hold_for_s);
     } else if (env->hold_until != NULL) {
-        add_str(l, " HOLDUNTIL=");
+        add(l, LW_LIT(" HOLDUNTIL="));
         add_str(l, env->hold_until);
     }
     if (env->has_priority && flags & LW_CAP_MT_PRIORITY) {
-        add_str(l, " MT-PRIORITY=");
+        add(l, LW_LIT(" MT-PRIORITY="));
         add_int(l, env->priority);
     }
 }
@@ -288,31 +288,31 @@ lw_smtp_write_mail(const lw_smtp *e, const slot *s, char *dst)
     line l = { dst, 0 };
 
     /* [RFC5321 3.3] "spaces are not permitted on either side of the colon" */
-    add_str(&l, "MAIL FROM:<");
+    add(&l, LW_LIT("MAIL FROM:<"));
     add_str(&l, env->from);
-    add_str(&l, ">");
+    add(&l, LW_LIT(">"));
     if (flags & LW_CAP_SIZE && s->body->size != LW_SIZE_UNKNOWN) {
-        add_str(&l, " SIZE=");
+        add(&l, LW_LIT(" SIZE="));
         add_uint(&l, s->body->size);
     }
     if (env->body_type != LW_BODY_7BIT)
-        add_str(&l, env->body_type == LW_BODY_8BITMIME ? " BODY=8BITMIME"
-                                                       : " BODY=BINARYMIME");
+        add(&l, env->body_type == LW_BODY_8BITMIME ? LW_LIT(" BODY=8BITMIME")
+                                                   : LW_LIT(" BODY=BINARYMIME"));
     if (env->needs_smtputf8)
-        add_str(&l, " SMTPUTF8");
+        add(&l, LW_LIT(" SMTPUTF8"));
     if (env->require_tls)
-        add_str(&l, " REQUIRETLS");
+        add(&l, LW_LIT(" REQUIRETLS"));
     if (flags & LW_CAP_DSN)
         add_mail_dsn(&l, env);
     if (env->auth != NULL && flags & LW_CAP_AUTH) {
-        add_str(&l, " AUTH=");
+        add(&l, LW_LIT(" AUTH="));
         if (env->auth[0] == '\0')
-            add_str(&l, "<>");
+            add(&l, LW_LIT("<>"));
         else
             add_xtext(&l, env->auth);
     }
     add_mail_timing(&l, env, flags);
-    add_str(&l, "\r\n");
+    add(&l, LW_LIT("\r\n"));
     return l.len;
 }
 
@@ -327,7 +327,7 @@ add_notify(line *l, unsigned notify)
 
     /* [RFC3461 4.1] "the NEVER keyword MUST appear by itself" */
     if (notify & LW_NOTIFY_NEVER) {
-        add_str(l, " NOTIFY=NEVER");
+        add(l, LW_LIT(" NOTIFY=NEVER"));
         return;
     }
     for (size_t i = 0; i < LW_COUNT(words); i++)
@@ -346,7 +346,7 @@ add_orcpt(line *l, const char *orcpt)
 
     if (orcpt[type] == '\0')
         return;
-    add_str(l, " ORCPT=");
+    add(l, LW_LIT(" ORCPT="));
     add(l, (lw_span){ orcpt, type + 1 });
     add_xtext(l, orcpt + type + 1);
 }
@@ -356,14 +356,14 @@ lw_smtp_write_rcpt(const lw_smtp *e, const lw_rcpt *r, char *dst)
 {
     line l = { dst, 0 };
 
-    add_str(&l, "RCPT TO:<");
+    add(&l, LW_LIT("RCPT TO:<"));
     add_str(&l, r->address);
-    add_str(&l, ">");
+    add(&l, LW_LIT(">"));
     if (e->caps.flags & LW_CAP_DSN) {
         add_notify(&l, r->notify);
         if (r->orcpt != NULL)
             add_orcpt(&l, r->orcpt);
     }
-    add_str(&l, "\r\n");
+    add(&l, LW_LIT("\r\n"));
     return l.len;
 }
