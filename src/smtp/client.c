@@ -584,6 +584,9 @@ lw_smtp_tick(lw_smtp *e, uint64_t now_ms)
 {
     if (e == NULL)
         return LW_EUSAGE;
+    /* what was done since the time was told put no deadline before it */
+    if (now_ms == e->now_ms)
+        return LW_OK;
     e->now_ms = now_ms;
     if (now_ms < lw_smtp_deadline(e))
         return LW_OK;

@@ -132,7 +132,7 @@ begin_batch(lw_smtp *e, uint32_t i)
         lw_smtp_set_state(e, STATE_MAIL);
 }
 
-/* the first slot that waits, NO_SLOT = none.  Those that never began are the last ones; only a
+/* the first slot that waits; there is one.  Those that never began are the last ones; only a
  * further batch, which is rare, must be searched for */
 static uint32_t
 next_waiting(lw_smtp *e)
@@ -145,28 +145,33 @@ next_waiting(lw_smtp *e)
         e->n_further--;
         return nth_slot(e, n);
     }
-    if (e->n_fresh == 0)
-        return NO_SLOT;
     e->n_fresh--;
     return nth_slot(e, n);
+}
+
+static bool
+window_is_full(const lw_smtp *e)
+{
+    bool pipelines = (e->caps.flags & LW_CAP_PIPELINING) != 0 && !e->opts.no_pipelining;
+
+    return e->n_in_flight >= (pipelines ? e->opts.window : 1) ||
+           e->octets_in_flight >= e->opts.window_bytes;
 }
 
 bool
 lw_smtp_start_next(lw_smtp *e)
 {
-    bool pipelines = (e->caps.flags & LW_CAP_PIPELINING) != 0 && !e->opts.no_pipelining;
     uint32_t n;
     lw_code rc;
 
-    if (e->cur != NO_SLOT || e->quit_sent || e->n_in_flight >= (pipelines ? e->opts.window : 1) ||
-        e->octets_in_flight >= e->opts.window_bytes ||
-        (e->state != STATE_READY && e->state != STATE_MAIL))
+    /* behind most replies nothing waits */
+    if (e->n_fresh + e->n_further == 0 || e->cur != NO_SLOT || e->quit_sent ||
+        window_is_full(e) || (e->state != STATE_READY && e->state != STATE_MAIL))
         return false;
     /* a reply may show that no RSET is needed, or that one was free */
     if (e->n_in_flight > 0 && lw_smtp_reset_is_too_many(e))
         return false;
-    if ((n = next_waiting(e)) == NO_SLOT)
-        return false;
+    n = next_waiting(e);
     if ((rc = check_slot(e, lw_smtp_slot(e, n))) != LW_OK)
         refuse_slot(e, n, rc);
     else

@@ -206,13 +206,22 @@ lw_stage lw_smtp_stage(lw_smtp *e);
 void lw_smtp_settle(lw_smtp *e);
 
 /* client_out.c */
-bool lw_smtp_out_room(const lw_smtp *e, uint32_t n_segments);
+static inline bool
+lw_smtp_out_room(const lw_smtp *e, uint32_t n_segments)
+{
+    return e->n_seg + n_segments <= N_SEGMENTS && e->cmd_len + CMD_LONGEST <= CMD_BYTES;
+}
 void lw_smtp_out_text(lw_smtp *e, lw_span text);               /* copied into cmd          */
 void lw_smtp_out_ref(lw_smtp *e, lw_span s, lw_slice_kind kind);/* borrowed                */
 void lw_smtp_out_body(lw_smtp *e, lw_span s, uint32_t i);   /* borrowed                */
 void lw_smtp_out_ends_data(lw_smtp *e, uint32_t i);
 void lw_smtp_await(lw_smtp *e, awaited_kind kind, uint32_t i);
-awaited *lw_smtp_awaited(lw_smtp *e);                           /* the first, NULL = none   */
+/** lw_smtp_awaited - the first, NULL = none */
+static inline awaited *
+lw_smtp_awaited(lw_smtp *e)
+{
+    return e->n_await == 0 ? NULL : &e->await[e->await_first];
+}
 void lw_smtp_answered(lw_smtp *e);                              /* the first one's reply came */
 
 /* client_session.c */

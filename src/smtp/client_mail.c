@@ -259,6 +259,8 @@ make_rcpt(lw_smtp *e, slot *s)
     lw_smtp_await(e, AWAIT_RCPT, e->cur);
     r->state = RCPT_OFFERED;
     s->n_offered++;
+    if (next_rcpt(e, s) == s->env->n_rcpts)
+        s->phase = PHASE_DATA;
 }
 
 static void
@@ -311,7 +313,6 @@ chunk_is_out(lw_smtp *e, slot *s)
     leave_slot(e, s);
 }
 
-/* RFC 3030 2: one chunk for each span of the body; it announces its own length */
 /* BDAT for the chunk that the pump holds, written where commands are written */
 static lw_span
 bdat(lw_smtp *e)
@@ -324,24 +325,6 @@ bdat(lw_smtp *e)
     n += lw_uint_write(at + n, lw_pump_length(&e->pump));
     memcpy(at + n, end.ptr, end.len);
     return (lw_span){ at, n + end.len };
-}
-
-static void
-make_chunk(lw_smtp *e, slot *s)
-{
-    if (s->is_failed) {
-        leave_slot(e, s);
-        return;
-    }
-    if (s->phase == PHASE_DATA) {
-        lw_pump_init(&e->pump, s->body, false, s->env->body_type == LW_BODY_BINARYMIME);
-        s->phase = PHASE_BODY;
-    }
-    if (!pull(e, s))
-        return;
-    lw_smtp_out_text(e, bdat(e));
-    if (!piece_is_left(e))
-        chunk_is_out(e, s);
 }
 
 static void
@@ -370,6 +353,24 @@ make_body(lw_smtp *e, slot *s)
         chunk_is_out(e, s);
     else if (e->pump.is_last)
         end_of_data(e, s);
+}
+
+/* RFC 3030 2: one chunk for each span of the body; it announces its own length */
+static void
+make_chunk(lw_smtp *e, slot *s)
+{
+    if (s->is_failed) {
+        leave_slot(e, s);
+        return;
+    }
+    if (s->phase == PHASE_DATA) {
+        lw_pump_init(&e->pump, s->body, false, s->env->body_type == LW_BODY_BINARYMIME);
+        s->phase = PHASE_BODY;
+    }
+    if (!pull(e, s))
+        return;
+    lw_smtp_out_text(e, bdat(e));
+    make_body(e, s);
 }
 
 void
@@ -611,7 +612,8 @@ reply_to_end(lw_smtp *e, uint32_t i, const lw_reply *r)
 lw_code
 lw_smtp_mail_reply(lw_smtp *e, awaited_kind kind, uint32_t i, const lw_reply *r)
 {
-    e->ending = i;
+    if (lw_smtp_slot(e, i)->n_awaited == 0)
+        e->ending = i;
     e->group_answered = true;
     switch (kind) {
     case AWAIT_MAIL: return reply_to_mail(e, i, r);

@@ -2,12 +2,6 @@
 /* smtp/client_out.c - the gather list, and the replies that are awaited for what is in it */
 #include "smtp/client_int.h"
 
-bool
-lw_smtp_out_room(const lw_smtp *e, uint32_t n_segments)
-{
-    return e->n_seg + n_segments <= N_SEGMENTS && e->cmd_len + CMD_LONGEST <= CMD_BYTES;
-}
-
 static segment *
 push(lw_smtp *e, lw_span s, lw_slice_kind kind)
 {
@@ -159,12 +153,6 @@ lw_smtp_await(lw_smtp *e, awaited_kind kind, uint32_t i)
     lw_assert(e->n_await < e->await_cap);
     e->await[lw_ring(e->await_first + e->n_await++, e->await_cap)] =
         (awaited){ kind, i, 1, e->out_offset };
-}
-
-awaited *
-lw_smtp_awaited(lw_smtp *e)
-{
-    return e->n_await == 0 ? NULL : &e->await[e->await_first];
 }
 
 void
