@@ -343,9 +343,9 @@ struct lw_report {
     lw_error error;             /* last: what is large and seldom needed is not touched */
 };
 
-/** lw_report_new - every recipient of env is `unsent` (env NULL: there is none yet); NULL when out
- *  of memory */
-lw_report *lw_report_new(const lw_alloc *alloc, const lw_envelope *env);
+/** lw_report_new - every recipient of env is `unsent` (env NULL: there is none yet); now_ns: uv_hrtime()
+ *  of now, or of little before, where many are made; NULL when out of memory */
+lw_report *lw_report_new(const lw_alloc *alloc, const lw_envelope *env, uint64_t now_ns);
 struct lw_outgoing;
 /** lw_report_event - RCPT or DONE; out: whose body it is, and can tell why its next failed; NULL =
  *  not known */
@@ -365,7 +365,7 @@ bool lw_report_has_deferred(const lw_report *r);
 /** lw_report_take_server - facts of the connection that it goes over */
 void lw_report_take_server(lw_report *r, lw_channel *c);
 /** lw_report_close - facts (NULL = none), time, the verdict */
-void lw_report_close(lw_report *r, lw_channel *c);
+void lw_report_close(lw_report *r, lw_channel *c, uint64_t now_ns);
 /** lw_report_close_session - the same, and which server was passed over */
 void lw_report_close_session(lw_report *r, lw_session *s);
 

@@ -227,13 +227,20 @@ wake(lw_pool_worker *w)
     (void)uv_async_send(&w->async);
 }
 
+/* every job that is added asks: where all connections are open the clock need not be read */
+static bool
+may_open(lw_pool *p, const lw_pool_worker *w)
+{
+    return p->n_lines < p->opts.connections && lw_pool_may_open(p, w, lw_pool_now());
+}
+
 bool
 lw_pool_wake(lw_pool *p)
 {
     for (uint32_t n = 0; n < p->n_workers; n++) {
         lw_pool_worker *w = &p->workers[(p->next_worker + n) % p->n_workers];
 
-        if (!w->is_asleep || (w->n_room == 0 && !lw_pool_may_open(p, w, lw_pool_now())))
+        if (!w->is_asleep || (w->n_room == 0 && !may_open(p, w)))
             continue;
         p->next_worker = (w->index + 1) % p->n_workers;
         wake(w);

@@ -146,11 +146,11 @@ void lw_pool_job_free(lw_pool_job *j);
 /** lw_pool_job_completion - what is to be told of it; the report becomes the caller's */
 lw_completion lw_pool_job_completion(lw_pool_job *j);
 /** lw_pool_job_begin - ready for an attempt: report, wishes, body at its start */
-LW_MUST_USE lw_code lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts);
+LW_MUST_USE lw_code lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts, uint64_t now_ns);
 /** lw_pool_job_event - RCPT or DONE of its attempt */
 void lw_pool_job_event(lw_pool_job *j, const lw_event *ev);
 /** lw_pool_job_fail - it ends as it stands, for this reason; there is a report if there is memory */
-void lw_pool_job_fail(lw_pool_job *j, const lw_error *err);
+void lw_pool_job_fail(lw_pool_job *j, const lw_error *err, uint64_t now_ns);
 /** lw_pool_job_put_off_at_mail - 4yz to the MAIL of its last attempt */
 bool lw_pool_job_put_off_at_mail(const lw_pool_job *j);
 /** lw_pool_job_passed_mail - the server took the MAIL of its last attempt */
@@ -317,6 +317,7 @@ typedef struct lw_pool_worker {
     lw_list again_now, again_later; /* back to the queue                                      */
     uint64_t timer_at_ms;
     uint64_t new_flights;
+    uint64_t now_ns;            /* of when it woke, or took jobs since: one look for all of them */
     /* under the lock */
     uint32_t n_lines, n_connecting, n_room, n_idle;
     bool is_asleep;             /* nothing was sent to async since it last looked              */

@@ -189,13 +189,13 @@ lw_pool_job_completion(lw_pool_job *j)
 /* ---- attempts --------------------------------------------------------------------------- */
 
 static bool
-make_report(lw_pool_job *j)
+make_report(lw_pool_job *j, uint64_t now_ns)
 {
     lw_report *r;
 
     if (j->report != NULL)
         return true;
-    if ((r = j->report = lw_report_new(&j->alloc, &j->env)) == NULL)
+    if ((r = j->report = lw_report_new(&j->alloc, &j->env, now_ns)) == NULL)
         return false;
     r->size = j->body->size == LW_SIZE_UNKNOWN ? 0 : j->body->size;
     if (j->message != NULL)
@@ -206,11 +206,11 @@ make_report(lw_pool_job *j)
 }
 
 lw_code
-lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts)
+lw_pool_job_begin(lw_pool_job *j, const lw_send_opts *opts, uint64_t now_ns)
 {
     bool is_first = j->report == NULL;
 
-    if (!make_report(j))
+    if (!make_report(j, now_ns))
         return LW_ENOMEM;
     if (is_first && j->message != NULL)
         lw_send_wishes(opts, &j->env, &j->report->arena);
@@ -240,9 +240,9 @@ lw_pool_job_event(lw_pool_job *j, const lw_event *ev)
 }
 
 void
-lw_pool_job_fail(lw_pool_job *j, const lw_error *err)
+lw_pool_job_fail(lw_pool_job *j, const lw_error *err, uint64_t now_ns)
 {
-    if (make_report(j))
+    if (make_report(j, now_ns))
         j->report->error = *err;
 }
 

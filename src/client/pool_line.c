@@ -22,6 +22,7 @@ on_wake(void *ctx)
     lw_line *l = ctx;
     lw_pool_worker *w = l->worker;
 
+    w->now_ns = uv_hrtime();
     lw_line_run(l);
     lw_worker_work(w);
 }
@@ -195,7 +196,7 @@ hand_back(lw_line *l, lw_pool_job *j)
 
     switch (lw_pool_judge(j, l)) {
     case LW_VERDICT_FINISHED:
-        lw_report_close(j->report, &l->channel);
+        lw_report_close(j->report, &l->channel, w->now_ns);
         lw_list_push(&w->finished, &j->node);
         return;
     case LW_VERDICT_AT_ONCE:
@@ -262,7 +263,7 @@ lw_line_give(lw_line *l, lw_pool_job *j)
         lw_list_push(&l->worker->again_now, &j->node);
         return;
     }
-    rc = lw_pool_job_begin(j, &l->worker->setup.opts);
+    rc = lw_pool_job_begin(j, &l->worker->setup.opts, l->worker->now_ns);
     j->is_first_on_line = l->n_given == 0;
     l->n_given++;
     lw_rate_take(l->worker->pool->line_interval_ns, &l->tat_ns,
@@ -281,9 +282,9 @@ lw_line_give(lw_line *l, lw_pool_job *j)
         return;
     }
     if (rc == LW_ENOMEM)
-        lw_pool_job_fail(j, &no_memory);
+        lw_pool_job_fail(j, &no_memory, l->worker->now_ns);
     if (j->report != NULL)
-        lw_report_close(j->report, NULL);
+        lw_report_close(j->report, NULL, l->worker->now_ns);
     lw_list_push(&l->worker->finished, &j->node);
 }
 

@@ -130,9 +130,9 @@ fail_all(lw_pool_worker *w, lw_list *jobs, const lw_error *err)
     lw_pool_job *j;
 
     while ((j = (lw_pool_job *)lw_list_pop(jobs)) != NULL) {
-        lw_pool_job_fail(j, err);
+        lw_pool_job_fail(j, err, w->now_ns);
         if (j->report != NULL)
-            lw_report_close(j->report, NULL);
+            lw_report_close(j->report, NULL, w->now_ns);
         lw_list_push(&w->finished, &j->node);
     }
 }
@@ -222,6 +222,8 @@ lw_worker_feed(lw_line *l)
     if (n > 0)
         lw_pool_signal(p);
     uv_mutex_unlock(&p->lock);
+    if (n > 0)
+        l->worker->now_ns = uv_hrtime();
     while ((node = lw_list_pop(&jobs)) != NULL)
         lw_line_give(l, (lw_pool_job *)node);
     return n;
@@ -506,6 +508,7 @@ go_to_sleep(lw_pool_worker *w)
 void
 lw_worker_work(lw_pool_worker *w)
 {
+    w->now_ns = uv_hrtime();
     do {
         tell_canceled(w);
         use_lines(w);

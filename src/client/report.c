@@ -28,7 +28,7 @@ measure(const lw_envelope *env, size_t n, size_t *total, size_t *text)
 }
 
 lw_report *
-lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
+lw_report_new(const lw_alloc *alloc, const lw_envelope *env, uint64_t now_ns)
 {
     size_t n = env == NULL ? 0 : env->n_rcpts, total, text;
     lw_report *r;
@@ -42,7 +42,7 @@ lw_report_new(const lw_alloc *alloc, const lw_envelope *env)
     r->results = (lw_result *)(void *)(r + 1);
     lw_arena_init(&r->arena, &r->alloc);
     lw_arena_lend(&r->arena, (char *)(r->results + n), text);
-    r->began_ns = uv_hrtime();
+    r->began_ns = now_ns;
     r->message_id = no_text;
     for (; r->n < n; r->n++)
         r->results[r->n] = (lw_result){
@@ -250,13 +250,13 @@ lw_report_take_server(lw_report *r, lw_channel *c)
 }
 
 void
-lw_report_close(lw_report *r, lw_channel *c)
+lw_report_close(lw_report *r, lw_channel *c, uint64_t now_ns)
 {
     if (c != NULL)
         lw_report_take_server(r, c);
     tell_the_rest(r);
     lw_result_judge(r);
-    r->seconds = (double)(uv_hrtime() - r->began_ns) / 1e9;
+    r->seconds = (double)(now_ns - r->began_ns) / 1e9;
 }
 
 void
@@ -264,7 +264,7 @@ lw_report_close_session(lw_report *r, lw_session *s)
 {
     if (s != NULL && s->skipped.code != LW_OK)
         lw_report_note_fmt(r, "%s was passed over: %s", s->skipped_name, s->skipped.text);
-    lw_report_close(r, s == NULL ? NULL : &s->channel);
+    lw_report_close(r, s == NULL ? NULL : &s->channel, uv_hrtime());
 }
 
 /* ---- looking ------------------------------------------------------------------------------------ */

@@ -93,7 +93,8 @@ render(const lw_alloc *alloc, lw_message *m, lw_outgoing *out, lw_report **repor
     *report = NULL;
     lw_error_clear(&err);
     rc = lw_outgoing_open(out, m, &err);
-    *report = lw_report_new(alloc, rc < 0 ? NULL : lw_rendering_envelope(out->rendering));
+    *report = lw_report_new(alloc, rc < 0 ? NULL : lw_rendering_envelope(out->rendering),
+                            uv_hrtime());
     if (*report == NULL) {
         lw_outgoing_close(out);
         return LW_ENOMEM;
@@ -174,7 +175,7 @@ lw_session_send_raw(lw_session *s, lw_envelope *env, lw_body *body, lw_report **
     if (s == NULL || body == NULL || !lw_envelope_is_whole(env))
         return LW_EUSAGE;
     lw_session_begin_call(s);
-    if ((r = lw_report_new(&s->alloc, env)) != NULL) {
+    if ((r = lw_report_new(&s->alloc, env, uv_hrtime())) != NULL) {
         r->size = body->size == LW_SIZE_UNKNOWN ? 0 : body->size;
         lw_transact(s, env, body, false, NULL, r);
     }

@@ -59,7 +59,7 @@ make(const row *t)
 
     while (env.n_rcpts < 3 && t->outcomes[env.n_rcpts] != LW_OUTCOME_PENDING)
         env.n_rcpts++;
-    r = lw_report_new(NULL, &env);
+    r = lw_report_new(NULL, &env, 0);
     assert_non_null(r);
     for (size_t i = 0; i < env.n_rcpts; i++) {
         lw_outcome o = t->outcomes[i];
@@ -72,7 +72,7 @@ make(const row *t)
     }
     if (t->error != LW_OK)
         lw_fail(&r->error, t->error, LW_STAGE_DATA, "what happened");
-    lw_report_close(r, NULL);
+    lw_report_close(r, NULL, 0);
     return r;
 }
 
@@ -147,7 +147,7 @@ kept(lw_report **r, size_t at, const char *middle)
     memset(said + at + strlen(middle), 'b', 1000);
     ev.reply.code = 550;
     ev.reply.text = (lw_span){ said, at + strlen(middle) + 1000 };
-    assert_non_null(*r = lw_report_new(NULL, &env));
+    assert_non_null(*r = lw_report_new(NULL, &env, 0));
     lw_report_event(*r, &ev, NULL);
     return lw_report_result(*r, 0)->text;
 }
