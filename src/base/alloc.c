@@ -12,7 +12,7 @@ default_resize(void *ctx, void *p, size_t n)
         free(p);
         return NULL;
     }
-    return realloc(p, n);
+    return p == NULL ? malloc(n) : realloc(p, n);
 }
 
 const lw_alloc lw_alloc_default = { default_resize, NULL };
