@@ -186,7 +186,7 @@ lw_campaign_step(lw_campaign *c, uint64_t timeout_ms, lw_error *err)
     }
     if (!is_over(c))
         return LW_OK;
-    lw_campaign_give_up(c);
+    lw_campaign_end(c);
     if (c->failed == LW_OK)
         return LW_DONE;
     if (err != NULL)
@@ -286,7 +286,7 @@ lw_campaign_free(lw_campaign *c, lw_error *err)
         before = c->counts.in_flight;
         (void)take_answers(c, LW_FOREVER); /* the pool answers for each within its stop_ms */
     }
-    lw_campaign_give_up(c);
+    lw_campaign_end(c);
     drop_batch(c);
     rc = lw_journal_close(c->journal, err);
     lw_seen_free(c->seen);

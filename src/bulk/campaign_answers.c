@@ -2,6 +2,15 @@
 /*
  * bulk/campaign_answers.c - what became of a row: the journal, who is told, and what is tried
  * again
+ *
+ * A row that is unsent (nothing of it left) does not say whether the row or the server is the
+ * reason.  It is tried again as often as asked for; then it has ended, and the campaign goes on.
+ * It is the server, and the campaign ends, when
+ *
+ *   - a login, a host's name or TLS failed, which the next row will meet as well;
+ *   - a row has no try left and so many answers in a row, of whatever rows, were the same: 64, or
+ *     a window if that is more, for a lost connection takes up to a window of rows with it;
+ *   - the run is over and none of its rows had another end.
  */
 #include "bulk/campaign_int.h"
 
@@ -82,12 +91,18 @@ lw_campaign_next_due(const lw_campaign *c)
 }
 
 static bool
+is_last_try(const lw_campaign *c, const lw_slot *s)
+{
+    return s->attempt > c->opts.n_retries;
+}
+
+static bool
 may_try_again(const lw_campaign *c, const lw_slot *s, lw_outcome outcome)
 {
     size_t max = c->opts.max_retry_bytes > 0 ? c->opts.max_retry_bytes : LW_CAMPAIGN_RETRY_BYTES;
 
     return (outcome == LW_OUTCOME_DEFERRED || outcome == LW_OUTCOME_UNSENT) && !c->is_stopped &&
-           c->failed == LW_OK && s->attempt <= c->opts.n_retries &&
+           c->failed == LW_OK && !is_last_try(c, s) &&
            c->waiting_bytes + s->bytes <= max;
 }
 
@@ -120,8 +135,9 @@ count(lw_campaign *c, lw_outcome outcome)
     ++*n[outcome];
 }
 
-void
-lw_campaign_give_up(lw_campaign *c)
+/* what still waits is told as it stands */
+static void
+give_up(lw_campaign *c)
 {
     for (size_t i = 0; i < LW_CAMPAIGN_RETRIES; i++) {
         while (c->queues[i].first != NULL) {
@@ -155,8 +171,12 @@ is_everybodys(lw_code code)
            code == LW_ECAPABILITY || code == LW_EUSAGE;
 }
 
-/* Nothing of this row left.  Once, that is a lost connection; for a whole window in a row, or for
- * one row as often as rows are tried, it is the server. */
+static bool
+is_long_unsent(const lw_campaign *c)
+{
+    return c->n_unsent_in_row >= LW_CAMPAIGN_WINDOW && c->n_unsent_in_row >= c->opts.window;
+}
+
 static void
 judge_server(lw_campaign *c, const lw_slot *s, lw_outcome outcome, const lw_error *why)
 {
@@ -167,8 +187,19 @@ judge_server(lw_campaign *c, const lw_slot *s, lw_outcome outcome, const lw_erro
     c->n_unsent_in_row++;
     if (c->is_stopped || why == NULL || why->code == LW_ECANCELED)
         return;
-    if (is_everybodys(why->code) || s->attempt > c->opts.n_retries)
+    c->unsent_why = *why;
+    if (is_everybodys(why->code) || (is_last_try(c, s) && is_long_unsent(c)))
         lw_campaign_fail(c, why->code, why);
+}
+
+static void
+judge_run(lw_campaign *c)
+{
+    const lw_campaign_counts *n = &c->counts;
+
+    if (n->unsent > 0 && n->accepted + n->rejected + n->deferred + n->uncertain == 0 &&
+        !c->is_stopped && c->unsent_why.code < 0)
+        lw_campaign_fail(c, c->unsent_why.code, &c->unsent_why);
 }
 
 static lw_code
@@ -211,6 +242,13 @@ lw_campaign_answer(lw_campaign *c, const lw_completion *done)
         ev.enhanced = r->enhanced;
     c->counts.in_flight--;
     return settle(c, s, &ev, why);
+}
+
+void
+lw_campaign_end(lw_campaign *c)
+{
+    give_up(c);
+    judge_run(c);
 }
 
 lw_code

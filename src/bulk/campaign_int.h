@@ -49,6 +49,7 @@ struct lw_campaign {
     lw_campaign_counts counts;
     uint64_t n_offered;       /* rows that were taken for this run: opts.limit   */
     uint64_t n_unsent_in_row; /* answers in a row that say that nothing left     */
+    lw_error unsent_why;      /* of the last of them; code LW_OK = there was none */
     bool rows_ended, is_stopped;
     lw_code failed;           /* why it cannot go on                             */
     lw_error failure;
@@ -68,8 +69,9 @@ void lw_campaign_tell(lw_campaign *c, const lw_row_event *ev);
 lw_slot *lw_campaign_due(lw_campaign *c, uint64_t now_ms);
 /** lw_campaign_next_due - when the next one is; UINT64_MAX = none waits */
 uint64_t lw_campaign_next_due(const lw_campaign *c);
-/** lw_campaign_give_up - what still waits to be tried again is told as it stands */
-void lw_campaign_give_up(lw_campaign *c);
+/** lw_campaign_end - nothing is in flight, no row will be offered: what still waits to be tried
+ *  again is told as it stands, and whether the server is the reason is judged; once more is fine */
+void lw_campaign_end(lw_campaign *c);
 lw_row lw_slot_row(const lw_slot *s);
 void lw_slot_free(lw_campaign *c, lw_slot *s);
 uint64_t lw_campaign_now_ns(void);

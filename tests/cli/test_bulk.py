@@ -352,11 +352,27 @@ class Rows(Bulk):
     def test_server_that_is_not_there_ends_the_run_with_everything_unsent(self):
         with Peer(script(b'')) as peer:
             port = peer.port
-        got = run('bulk', '--via', f'smtp://127.0.0.1:{port}', '--list', self.list(500), *BASIC,
-                  '--json', '--retry', 'no')
-        self.assertEqual(got.code, 69, got)
-        self.assertEqual((got.json['unsent'], got.json['total']), (500, 500))
-        self.assertIn('connection refused', got.err)
+        failed = self.path('f.csv')
+        for retry, offered in ('no', range(64, 129)), ('0.01', range(32, 129)):
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{port}', '--list', self.list(500), *BASIC,
+                      '--json', '--retry', retry, '--failures', failed)
+            self.assertEqual(got.code, 69, got)
+            self.assertEqual((got.json['unsent'], got.json['total']), (500, 500))
+            self.assertIn('connection refused', got.err)
+            self.assertIn(len(self.failures(failed)), offered)
+
+    def test_row_that_ends_every_connection_ends_nothing_else(self):
+        def is_poison(line):
+            if b'<user5@' in line:
+                raise ConnectionError
+            return False
+
+        failed = self.path('f.csv')
+        with Peer(refusing(is_poison)) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(200), *BASIC,
+                      '--retry', '0.01,0.01', '--failures', failed, '--json')
+        self.assertEqual((got.json['accepted'], got.json['unsent'], got.json['error']), (199, 1, None), got)
+        self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)], [('5', 'unsent')])
 
     def test_limit_and_journal_go_through_a_list_in_parts(self):
         people, journal = self.list(25), self.path('j')
