@@ -4,8 +4,8 @@
  * again
  *
  * A row that is unsent (nothing of it left) does not say whether the row or the server is the
- * reason.  It is tried again as often as asked for; then it has ended, and the campaign goes on.
- * It is the server, and the campaign ends, when
+ * reason.  It is tried again as often as asked for, or never where it needs what the server does not
+ * offer; then it has ended, and the campaign goes on.  It is the server, and the campaign ends, when
  *
  *   - a login, a host's name or TLS failed, which the next row will meet as well;
  *   - a row has no try left and so many answers in a row, of whatever rows, were the same: 64, or
@@ -90,20 +90,21 @@ lw_campaign_next_due(const lw_campaign *c)
     return due;
 }
 
+/* What the server does not offer now it will not offer then. */
 static bool
-is_last_try(const lw_campaign *c, const lw_slot *s)
+is_last_try(const lw_campaign *c, const lw_slot *s, const lw_error *why)
 {
-    return s->attempt > c->opts.n_retries;
+    return s->attempt > c->opts.n_retries ||
+           (why != NULL && why->code == LW_ECAPABILITY);
 }
 
 static bool
-may_try_again(const lw_campaign *c, const lw_slot *s, lw_outcome outcome)
+may_wait(const lw_campaign *c, const lw_slot *s, lw_outcome outcome)
 {
     size_t max = c->opts.max_retry_bytes > 0 ? c->opts.max_retry_bytes : LW_CAMPAIGN_RETRY_BYTES;
 
-    return (outcome == LW_OUTCOME_DEFERRED || outcome == LW_OUTCOME_UNSENT) && !c->is_stopped &&
-           c->failed == LW_OK && !is_last_try(c, s) &&
-           c->waiting_bytes + s->bytes <= max;
+    return (outcome == LW_OUTCOME_DEFERRED || outcome == LW_OUTCOME_UNSENT) &&
+           !c->is_stopped && c->failed == LW_OK && c->waiting_bytes + s->bytes <= max;
 }
 
 /* ---- answers -------------------------------------------------------------------------------------- */
@@ -163,18 +164,21 @@ note(lw_campaign *c, const lw_slot *s, lw_mark mark, int code)
     return rc < 0 ? lw_campaign_fail(c, rc, NULL) : LW_OK;
 }
 
-/* Failures that the next row will meet as well. */
+/* Failures that the next row will meet as well.  From MAIL on a server lacks what this message needs:
+ * room for its size, SMTPUTF8 for its address. */
 static bool
-is_everybodys(lw_code code)
+is_everybodys(const lw_error *why)
 {
-    return code == LW_EAUTH || code == LW_ECONFIG || code == LW_ETLS || code == LW_EHOST ||
-           code == LW_ECAPABILITY || code == LW_EUSAGE;
+    return why->code == LW_EAUTH || why->code == LW_ECONFIG || why->code == LW_ETLS ||
+           why->code == LW_EHOST || why->code == LW_EUSAGE ||
+           (why->code == LW_ECAPABILITY && why->stage < LW_STAGE_MAIL);
 }
 
 static bool
 is_long_unsent(const lw_campaign *c)
 {
-    return c->n_unsent_in_row >= LW_CAMPAIGN_WINDOW && c->n_unsent_in_row >= c->opts.window;
+    return c->n_unsent_in_row >= LW_CAMPAIGN_WINDOW &&
+           c->n_unsent_in_row >= c->opts.window;
 }
 
 static void
@@ -188,7 +192,7 @@ judge_server(lw_campaign *c, const lw_slot *s, lw_outcome outcome, const lw_erro
     if (c->is_stopped || why == NULL || why->code == LW_ECANCELED)
         return;
     c->unsent_why = *why;
-    if (is_everybodys(why->code) || (is_last_try(c, s) && is_long_unsent(c)))
+    if (is_everybodys(why) || (is_last_try(c, s, why) && is_long_unsent(c)))
         lw_campaign_fail(c, why->code, why);
 }
 
@@ -209,7 +213,7 @@ settle(lw_campaign *c, lw_slot *s, lw_row_event *ev, const lw_error *why)
     bool again;
 
     judge_server(c, s, ev->outcome, why);
-    again = may_try_again(c, s, ev->outcome);
+    again = !is_last_try(c, s, why) && may_wait(c, s, ev->outcome);
     ev->fate = again ? LW_FATE_RETRY : LW_FATE_SENT;
     lw_campaign_tell(c, ev);
     if (again) {

@@ -49,7 +49,7 @@ struct lw_campaign {
     lw_campaign_counts counts;
     uint64_t n_offered;       /* rows that were taken for this run: opts.limit   */
     uint64_t n_unsent_in_row; /* answers in a row that say that nothing left     */
-    lw_error unsent_why;      /* of the last of them; code LW_OK = there was none */
+    lw_error unsent_why; /* of the last of them; code LW_OK = there was none */
     bool rows_ended, is_stopped;
     lw_code failed;           /* why it cannot go on                             */
     lw_error failure;

@@ -374,6 +374,32 @@ class Rows(Bulk):
         self.assertEqual((got.json['accepted'], got.json['unsent'], got.json['error']), (199, 1, None), got)
         self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)], [('5', 'unsent')])
 
+    def test_row_that_the_server_cannot_take_ends_nothing_else(self):
+        big, small = self.path('big', b'x' * 30000), self.path('small', b'x')
+        for args, address, file, reason in (
+                (['--size', '20000'], 'user100@example.org', big, 'at most 20000'),
+                (['--without', 'SMTPUTF8'], 'jürg@example.org', small, 'SMTPUTF8')):
+            rows = [f'user{i}@example.org,{small}' for i in range(300)]
+            rows[100] = f'{address},{file}'
+            people, failed = self.path('p.csv', '\n'.join(['email,file', *rows])), self.path('f.csv')
+            with self.subTest(reason), CountingSink(self.folder.name, *args) as sink:
+                got = run('bulk', '--via', sink.url, '--list', people, '-f', 'a@example.com', '-s', 'x',
+                          '--text', 'x', '-a', '{{file}}', '--retry', '3600', '--failures', failed, '--json')
+                self.assertEqual((got.json['accepted'], got.json['unsent'], got.json['error']),
+                                 (299, 1, None), got)
+                (row,) = self.failures(failed)
+                self.assertEqual((row['address'], row['outcome']), (address, 'unsent'))
+                self.assertIn(reason, row['reason'])
+
+    def test_server_that_can_take_no_row_ends_the_run(self):
+        failed = self.path('f.csv')
+        with Sink('--size', '100') as sink:
+            got = run('bulk', '--via', sink.url, '--list', self.list(500), *BASIC, '--failures', failed,
+                      '--json')
+        self.assertEqual((got.code, got.json['unsent'], got.json['error']['name']),
+                         (69, 500, 'ECAPABILITY'), got)
+        self.assertIn(len(self.failures(failed)), range(64, 129))
+
     def test_limit_and_journal_go_through_a_list_in_parts(self):
         people, journal = self.list(25), self.path('j')
         with CountingSink(self.folder.name) as sink:
