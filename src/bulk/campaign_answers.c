@@ -7,7 +7,7 @@
  * reason.  It is tried again as often as asked for, or never where it needs what the server does not
  * offer; then it has ended, and the campaign goes on.  It is the server, and the campaign ends, when
  *
- *   - a login, a host's name or TLS failed, which the next row will meet as well;
+ *   - a login, a host's name or TLS failed for good: the next row will meet it as well;
  *   - a row has no try left and so many answers in a row, of whatever rows, were the same: 64, or
  *     a window if that is more, for a lost connection takes up to a window of rows with it;
  *   - the run is over and none of its rows had another end.
@@ -169,6 +169,8 @@ note(lw_campaign *c, const lw_slot *s, lw_mark mark, int code)
 static bool
 is_everybodys(const lw_error *why)
 {
+    if (why->retry == LW_RETRY_LATER || why->reply_code / 100 == 4)
+        return false;
     return why->code == LW_EAUTH || why->code == LW_ECONFIG || why->code == LW_ETLS ||
            why->code == LW_EHOST || why->code == LW_EUSAGE ||
            (why->code == LW_ECAPABILITY && why->stage < LW_STAGE_MAIL);

@@ -268,8 +268,9 @@ class Refused(Bulk):
                    '--journal', journal, stdin='email,name\na@example.org,A\nc@example.org,C\n')
 
 
-def refusing(refuse, code=b'451 4.7.1 later'):
-    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250."""
+def refusing(refuse, code=b'451 4.7.1 later', login=None):
+    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250.
+    login: what gives the replies to AUTH."""
     def serve(peer, connection):
         lines = connection.makefile('rb')
         connection.sendall(b'220 hi\r\n')
@@ -284,6 +285,10 @@ def refusing(refuse, code=b'451 4.7.1 later'):
             elif line.startswith(b'DATA'):
                 is_data = True
                 connection.sendall(b'354 go\r\n')
+            elif line.startswith(b'EHLO') and login:
+                connection.sendall(b'250-hi\r\n250 AUTH PLAIN\r\n')
+            elif line.startswith(b'AUTH'):
+                connection.sendall(login())
             elif line.startswith(b'QUIT'):
                 connection.sendall(b'221 bye\r\n')
                 return
@@ -399,6 +404,20 @@ class Rows(Bulk):
         self.assertEqual((got.code, got.json['unsent'], got.json['error']['name']),
                          (69, 500, 'ECAPABILITY'), got)
         self.assertIn(len(self.failures(failed)), range(64, 129))
+
+    def test_login_that_fails_for_now_is_tried_again(self):
+        replies = iter([b'454 4.7.0 later\r\n'])
+
+        with Peer(refusing(lambda line: False, login=lambda: next(replies, b'235 in\r\n'))) as peer:
+            got = run('bulk', '--via', f'smtp://u:p@127.0.0.1:{peer.port}?tls=none&insecure-auth=yes',
+                      '--list', self.list(100), *BASIC, '--retry', '0.01', '--json')
+        self.assertEqual((got.code, got.json['accepted'], list(replies)), (0, 100, []), got)
+
+    def test_starttls_that_fails_for_now_is_tried_again(self):
+        with Peer(script(b'220 hi\r\n', b'250-hi\r\n250 STARTTLS\r\n', b'454 4.7.0 later\r\n')) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}?tls=required', '--list', self.list(1),
+                      *BASIC, '--retry', '0.01', '--json')
+        self.assertEqual((got.code, peer.seen.count(b'STARTTLS\r\n')), (75, 2), got)
 
     def test_limit_and_journal_go_through_a_list_in_parts(self):
         people, journal = self.list(25), self.path('j')
