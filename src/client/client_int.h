@@ -119,7 +119,10 @@ LW_MUST_USE lw_code lw_link_secured(lw_link *l);
 LW_MUST_USE lw_code lw_link_poll(lw_link *l, lw_event *ev);
 /** lw_link_is_idle - the engine waits for its caller: submit, answer, ask */
 bool lw_link_is_idle(const lw_link *l);
-/** lw_link_is_alive - a look without waiting: the idle connection is still there */
+/** lw_link_tick - give the engine the time of the loop.  Nobody does while a connection is idle: due
+ *  before a command, or that has waited already when it is said */
+void lw_link_tick(lw_link *l);
+/** lw_link_is_alive - a look without waiting, and a tick: the idle connection is still there */
 bool lw_link_is_alive(lw_link *l);
 /** lw_link_fail - end the engine for a reason of the owner's */
 void lw_link_fail(lw_link *l, lw_code code, const char *text);

@@ -311,12 +311,19 @@ step(lw_link *l, unsigned want)
     return true;
 }
 
+void
+lw_link_tick(lw_link *l)
+{
+    if (l->engine != NULL)
+        (void)lw_smtp_tick(l->engine, uv_now(l->loop));
+}
+
 lw_code
 lw_link_poll(lw_link *l, lw_event *ev)
 {
     if (l->engine == NULL)
         return LW_AGAIN;
-    (void)lw_smtp_tick(l->engine, uv_now(l->loop));
+    lw_link_tick(l);
     for (;;) {
         unsigned want = lw_smtp_want(l->engine);
 
@@ -350,6 +357,7 @@ lw_link_is_alive(lw_link *l)
 {
     if (l->engine == NULL || l->is_over)
         return false;
+    lw_link_tick(l);
     if (l->in_at == l->in_len)
         read_some(l);
     return !l->is_over && l->in_len == 0;

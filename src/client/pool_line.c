@@ -288,6 +288,28 @@ lw_line_give(lw_line *l, lw_pool_job *j)
     lw_list_push(&l->worker->finished, &j->node);
 }
 
+static void
+count_flights(lw_line *l)
+{
+    unsigned flights = lw_smtp_flights(l->channel.link.engine);
+
+    l->worker->new_flights += flights - l->flights;
+    l->flights = flights;
+}
+
+/* LW_AGAIN, or LW_DONE: the session is over and no job is on it */
+static lw_code
+move_octets(lw_line *l)
+{
+    lw_event ev;
+    lw_code rc;
+
+    while ((rc = lw_link_poll(&l->channel.link, &ev)) == LW_OK)
+        take_event(l, &ev);
+    count_flights(l);
+    return rc;
+}
+
 /* ---- coming up -------------------------------------------------------------------------- */
 
 static uint64_t
@@ -312,6 +334,11 @@ come_up(lw_line *l)
     rc = lw_channel_step(&l->channel, &err);
     if (rc == LW_AGAIN)
         return false;
+    /* a server that ends the session behind its last answer was never up: no job would bear it */
+    if (rc == LW_OK && move_octets(l) != LW_AGAIN) {
+        rc = lw_channel_lost(&l->channel, &err);
+        lw_channel_explain(&l->channel, &err);
+    }
     if (rc < 0) {
         fail(l, &err);
         return false;
@@ -337,28 +364,6 @@ lw_line_open(lw_line *l)
 }
 
 /* ---- running ---------------------------------------------------------------------------- */
-
-static void
-count_flights(lw_line *l)
-{
-    unsigned flights = lw_smtp_flights(l->channel.link.engine);
-
-    l->worker->new_flights += flights - l->flights;
-    l->flights = flights;
-}
-
-/* LW_AGAIN, or LW_DONE: the session is over and no job is on it */
-static lw_code
-move_octets(lw_line *l)
-{
-    lw_event ev;
-    lw_code rc;
-
-    while ((rc = lw_link_poll(&l->channel.link, &ev)) == LW_OK)
-        take_event(l, &ev);
-    count_flights(l);
-    return rc;
-}
 
 static bool
 should_quit(const lw_line *l)

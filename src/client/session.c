@@ -77,13 +77,12 @@ lw_session_new(const lw_send_opts *opts, lw_session **out, lw_error *err)
 void
 lw_session_begin_call(lw_session *s)
 {
-    uint64_t limit = s->setup.opts.timeout_ms;
-
-    uint64_t now;
+    uint64_t limit = s->setup.opts.timeout_ms, now;
 
     uv_update_time(&s->loop);
     now = uv_now(&s->loop);
     s->deadline_ms = limit == 0 || limit > UINT64_MAX - now ? UINT64_MAX : now + limit;
+    lw_link_tick(&s->channel.link);
 }
 
 const lw_server_facts *

@@ -339,6 +339,31 @@ test_pool__mail_put_off_for_all_connections_stay(void **state)
     free(c);
 }
 
+/* The end of the session comes with the answer to EHLO: such a connection was never up. */
+static void
+test_pool__session_ended_with_the_ehlo_reply_costs_attempts(void **state)
+{
+    crowd *c = crowd_new("250-crowd\r\n250 PIPELINING\r\n421 4.3.2 not now\r\n");
+    pool_tally *t = pool_tally_new();
+    lw_pool_stats s;
+    pool_aim a;
+
+    (void)state;
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.opts.connections = 1;
+    a.opts.retry.attempts = 3;
+    a.opts.retry.first_ms = 1;
+    run_jobs(&a, "ok", 5, t, &s);
+    crowd_stop(c);
+    pool_check(t, c, 5);
+    assert_int_equal(pool_count(t, 5, LW_OUTCOME_UNSENT), 5);
+    assert_int_equal(c->connections, 3);
+    assert_non_null(strstr(t->text, "the server ended the session with 421 not now"));
+    free(t);
+    free(c);
+}
+
 static void
 test_pool__max_messages_sessions_are_renewed(void **state)
 {
@@ -1236,6 +1261,7 @@ main(void)
         cmocka_unit_test(test_pool__mailmax_sessions_are_renewed),
         cmocka_unit_test(test_pool__mail_put_off_after_k_sessions_are_renewed),
         cmocka_unit_test(test_pool__mail_put_off_for_all_connections_stay),
+        cmocka_unit_test(test_pool__session_ended_with_the_ehlo_reply_costs_attempts),
         cmocka_unit_test(test_pool__max_messages_sessions_are_renewed),
         cmocka_unit_test(test_pool__too_many_connections_keeps_to_fewer),
         cmocka_unit_test(test_pool__rate_of_a_connection_opens_more),
