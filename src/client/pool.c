@@ -449,6 +449,14 @@ lw_pool_submit_wait(lw_pool *p, const lw_job *job, lw_job_id *id, lw_error *err)
     return submit(p, job, true, id, err);
 }
 
+void
+lw_pool_take_back(lw_pool *p, lw_pool_job *j)
+{
+    lw_queue_remove(&p->queue, j);
+    j->place = LW_JOB_CANCELED;
+    lw_list_push(&p->canceled, &j->node);
+}
+
 lw_code
 lw_pool_cancel(lw_pool *p, lw_job_id id)
 {
@@ -465,9 +473,7 @@ lw_pool_cancel(lw_pool *p, lw_job_id id)
         atomic_store(&j->is_canceled, true);
         rc = LW_AGAIN;
     } else {
-        lw_queue_remove(&p->queue, j);
-        j->place = LW_JOB_CANCELED;
-        lw_list_push(&p->canceled, &j->node);
+        lw_pool_take_back(p, j);
         lw_pool_wake_all(p);
     }
     uv_mutex_unlock(&p->lock);

@@ -395,6 +395,8 @@ bool lw_pool_wake(lw_pool *p);
 void lw_pool_wake_all(lw_pool *p);
 /** lw_pool_stop_locked - lw_pool_stop; lock held */
 void lw_pool_stop_locked(lw_pool *p, lw_pool_state state);
+/** lw_pool_take_back - a job that waits was canceled: a worker tells it; lock held */
+void lw_pool_take_back(lw_pool *p, lw_pool_job *j);
 /** lw_pool_signal - something has changed: who waits for it is woken; lock held */
 void lw_pool_signal(lw_pool *p);
 /** lw_pool_free - when its workers are closed */

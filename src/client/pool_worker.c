@@ -77,6 +77,16 @@ retire(lw_pool *p, lw_list *told, lw_list *dead)
     }
 }
 
+/* it waits again, unless it was canceled after it was judged; lock held */
+static void
+waits_again(lw_pool *p, lw_pool_job *j)
+{
+    if (atomic_load(&j->is_canceled))
+        lw_pool_take_back(p, j);
+    else
+        p->stats.retries++;
+}
+
 /* lock held */
 static void
 put_back(lw_pool_worker *w)
@@ -85,15 +95,18 @@ put_back(lw_pool_worker *w)
     uint64_t now = uv_now(w->loop);
     lw_node *node;
 
-    p->stats.retries += w->again_now.n + w->again_later.n;
     while ((node = lw_list_last(&w->again_now)) != NULL) {
+        lw_pool_job *j = (lw_pool_job *)node;
+
         lw_list_remove(&w->again_now, node);
-        lw_queue_add_first(&p->queue, (lw_pool_job *)node);
+        lw_queue_add_first(&p->queue, j);
+        waits_again(p, j);
     }
     while ((node = lw_list_pop(&w->again_later)) != NULL) {
         lw_pool_job *j = (lw_pool_job *)node;
 
         lw_queue_add_at(&p->queue, j, now + lw_pool_pause(&p->opts.retry, j->n_spent));
+        waits_again(p, j);
     }
 }
 

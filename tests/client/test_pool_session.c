@@ -353,6 +353,61 @@ test_parts__each_over_a_connection_that_is_full_after_it(void **state)
     scene_free(&s);
 }
 
+/* ---- canceled ---------------------------------------------------------------------------- */
+
+typedef struct cancelling {
+    lw_pool *p;
+    lw_job_id next;
+    lw_code code;
+} cancelling;
+
+static void
+cancel_next(void *ctx, const lw_completion *c)
+{
+    cancelling *k = ctx;
+
+    k->code = lw_pool_cancel(k->p, k->next);
+    lw_report_free(c->report);
+}
+
+/* The connection dies under two messages, and the next one too. Who hears of the first takes back
+ * the second, which is judged and not yet waiting again. */
+static void
+test_cancel__job_that_goes_again_is_taken_back(void **state)
+{
+    lw_rcpt rcpt = { .address = "die-1@example.org" };
+    lw_envelope env = { .from = "ann@example.com", .rcpts = &rcpt, .n_rcpts = 1 };
+    lw_pool_stats stats;
+    cancelling k;
+    lw_error err;
+    lw_job job;
+    scene s;
+
+    (void)state;
+    scene_init(&s, PIPELINING_EHLO);
+    s.a.opts.retry.attempts = 1;
+    scene_begin(&s);
+    scene_give(&s, "ok", 0);
+    run_until_told(&s, 1);
+    k.p = s.p;
+    lw_job_init(&job);
+    job.envelope = &env;
+    job.body = (lw_body){ .next = pool_next_span, .rewind = pool_rewind,
+                          .size = sizeof pool_text - 1, .is_canonical = true };
+    job.done = cancel_next;
+    job.ctx = &k;
+    assert_int_equal(lw_pool_submit(s.p, &job, NULL, &err), LW_OK);
+    assert_int_equal(pool_give(s.p, "ok", 2, s.t, false, &k.next), LW_OK);
+    run_until_told(&s, 2);
+    scene_end(&s, 2, &stats);
+    assert_int_equal(k.code, LW_AGAIN);
+    assert_int_equal(s.t->outcome[2], LW_OUTCOME_UNSENT);
+    assert_int_equal(s.c->stored[2], 0);
+    assert_int_equal(s.c->connections, 2);
+    assert_int_equal(stats.retries, 2);
+    scene_free(&s);
+}
+
 /* ---- connections that die in their sleep ------------------------------------------------ */
 
 typedef enum death {
@@ -506,6 +561,7 @@ main(void)
         cmocka_unit_test(test_exim__refused_recipients_cost_no_other_message),
         cmocka_unit_test(test_parts__message_in_many_transactions_hurts_no_other),
         cmocka_unit_test(test_parts__each_over_a_connection_that_is_full_after_it),
+        cmocka_unit_test(test_cancel__job_that_goes_again_is_taken_back),
         cmocka_unit_test(test_idle__connection_that_died_costs_nothing),
         cmocka_unit_test(test_timeout__late_reply_answers_nothing),
         cmocka_unit_test(test_uncertain__sent_again_only_if_asked),
