@@ -89,8 +89,11 @@ send_many(peer *p, unsigned n)
     peer_start(p);
     aim(&t, p->port);
     s = open_session(&t);
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 1; i <= n; i++) {
         expect(s, "bob@example.org", "accepted");
+        while (p->close_after != 0 && p->closed < i / p->close_after)
+            sched_yield();
+    }
     lw_session_close(s);
     peer_stop(p);
     assert_int_equal(p->stored, n);

@@ -39,7 +39,7 @@ typedef struct peer {
     int listener;
     uint16_t port;
     pthread_t thread;
-    atomic_uint stored, connections;
+    atomic_uint stored, connections, closed;
     size_t said;               /* in this connection */
 } peer;
 
@@ -226,6 +226,7 @@ peer_run(void *arg)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         p->connections++;
         peer_serve(p, fd);
+        p->closed++;
     }
     return NULL;
 }
