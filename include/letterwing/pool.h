@@ -68,9 +68,10 @@ typedef struct lw_pool_rates {
     double messages;                 /* of the pool                                          */
     double recipients;               /* of the pool                                          */
     double messages_per_connection;
-    double recipients_per_domain;    /* of one destination domain.  1,024 domains are told
-                                        apart at a time; when more are busy some share a limit:
-                                        slower than asked, never faster                      */
+    double recipients_per_domain;    /* of one destination domain; a message for several waits
+                                        for the busiest, and counts for all.  1,024 domains
+                                        are told apart at a time; when more are busy some share
+                                        a limit: slower than asked, never faster             */
 } lw_pool_rates;
 
 /** Set what you need, leave the rest as lw_pool_opts_init() made it: the values in brackets.

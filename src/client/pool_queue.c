@@ -315,18 +315,30 @@ stop_leading(lw_pool_queue *q, lw_pool_job *j)
         next_leader(q, d);
 }
 
-/* the first domain of its recipients that does not let it go now; NULL = none */
+static bool
+is_over(const lw_pool_queue *q, const lw_pool_domain *d, uint64_t now_ns)
+{
+    return lw_rate_ready_at(q->domains.interval_ns, d->tat_ns) > now_ns;
+}
+
+/* The domain of its recipients that it must wait for; NULL = none.  It waits in one line only, that
+ * of the domain with most to come, and when its turn is there the others pay, if need be in
+ * advance: so no line sends it to another for ever, and the mean of each domain is kept. */
 static lw_pool_domain *
 held_by(lw_pool_queue *q, const lw_pool_job *j, uint64_t now_ns)
 {
+    lw_pool_domain *most = NULL;
+
+    if (j->leads != NULL)
+        return is_over(q, j->leads, now_ns) ? j->leads : NULL;
     for (size_t i = 0; i < j->env.n_rcpts; i++) {
         lw_pool_domain *d = lw_domains_find(&q->domains, j->env.rcpts[i].address, now_ns);
 
-        if ((d->leader != NULL && d->leader != j) ||
-            lw_rate_ready_at(q->domains.interval_ns, d->tat_ns) > now_ns)
-            return d;
+        if ((d->leader != NULL || is_over(q, d, now_ns)) &&
+            (most == NULL || d->tat_ns > most->tat_ns))
+            most = d;
     }
-    return NULL;
+    return most;
 }
 
 static void
@@ -336,7 +348,6 @@ hold(lw_pool_queue *q, lw_pool_job *j, lw_pool_domain *d)
         heap_add(q, j, ms_of(lw_rate_ready_at(q->domains.interval_ns, d->tat_ns)));
         return;
     }
-    stop_leading(q, j);
     j->place = LW_JOB_BEHIND;
     j->behind = d;
     lw_list_push(&d->behind, &j->node);

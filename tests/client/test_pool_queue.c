@@ -297,6 +297,50 @@ test_queue__domain_rate_holds_up_nobody_else(void **state)
     line_up_deinit(&u);
 }
 
+/* Jobs for one domain, for the other, and for both always wait, so many of each: each kind gets on,
+ * and no domain gets more than its rate. */
+static void
+check_all_get_on(unsigned n_one, unsigned n_two, unsigned n_both)
+{
+    enum { CAP = 2000, ONE, TWO, BOTH };
+    lw_pool_rates rates = { .recipients_per_domain = 10 };
+    unsigned kind_of[CAP], sent[BOTH + 1] = { 0 };
+    lw_list rest;
+    lw_pool_job *j;
+    line_up u;
+
+    line_up_init(&u, CAP, &rates);
+    for (unsigned i = 0; i < n_one + n_two + n_both; i++) {
+        kind_of[u.n] = i < n_one ? ONE : i < n_one + n_two ? TWO : BOTH;
+        add(&u, i < n_one ? "a@one.example" : "b@two.example",
+            kind_of[i] == BOTH ? "c@one.example" : NULL);
+    }
+    for (uint64_t now = 1; now <= 50 * S; now++)
+        while ((j = lw_queue_take(&u.q, now)) != NULL) {
+            unsigned kind = kind_of[j - u.jobs];
+
+            sent[kind]++;
+            kind_of[u.n] = kind;
+            add(&u, j->env.rcpts[0].address, j->env.n_rcpts == 2 ? j->env.rcpts[1].address : NULL);
+        }
+    assert_in_range(sent[ONE] + sent[BOTH], 490, 505);
+    assert_in_range(sent[TWO] + sent[BOTH], 490, 505);
+    for (unsigned kind = ONE; kind <= BOTH; kind++)
+        assert_in_range(sent[kind], 50, 450);
+    lw_list_init(&rest);
+    lw_queue_take_all(&u.q, &rest);
+    line_up_deinit(&u);
+}
+
+static void
+test_queue__jobs_for_two_busy_domains_get_on(void **state)
+{
+    (void)state;
+    check_all_get_on(5, 5, 1);
+    check_all_get_on(1, 1, 5);
+    check_all_get_on(5, 1, 3);
+}
+
 /* recipients at two domains wait for both; canceling whoever leads lets the next one lead */
 static void
 test_queue__two_domains_and_cancels_all_leave(void **state)
@@ -419,6 +463,7 @@ main(void)
         cmocka_unit_test(test_queue__delayed_come_in_the_order_of_their_time),
         cmocka_unit_test(test_queue__messages_and_recipients_a_second),
         cmocka_unit_test(test_queue__domain_rate_holds_up_nobody_else),
+        cmocka_unit_test(test_queue__jobs_for_two_busy_domains_get_on),
         cmocka_unit_test(test_queue__two_domains_and_cancels_all_leave),
         cmocka_unit_test(test_queue__take_all_meets_everybody),
         cmocka_unit_test(test_queue__spend_ends_those_without_attempts),
