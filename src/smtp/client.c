@@ -533,18 +533,13 @@ lw_smtp_feed(lw_smtp *e, const void *p, size_t n, size_t *used)
 
 /* ---- time -------------------------------------------------------------------------------------------- */
 
+/* 0 = none, here and below */
 static uint32_t
-stage_timeout(const lw_smtp *e)
+reply_timeout(const lw_smtp *e, awaited_kind kind)
 {
     const lw_smtp_timeouts *t = &e->opts.timeouts;
 
-    if (e->state == STATE_TLS)
-        return t->command_ms;
-    if (e->n_seg > 0 && (e->state == STATE_MAIL || e->n_await == 0))
-        return t->block_ms;
-    if (e->n_await == 0)
-        return e->cur != NO_SLOT ? t->block_ms : 0;
-    switch (e->await[e->await_first].kind) {
+    switch (kind) {
     case AWAIT_GREETING: return t->greeting_ms;
     case AWAIT_EHLO:
     case AWAIT_HELO:
@@ -560,6 +555,31 @@ stage_timeout(const lw_smtp *e)
     case AWAIT_QUIT: return t->quit_ms;
     }
     return 0;
+}
+
+static uint32_t
+longer(uint32_t a_ms, uint32_t b_ms)
+{
+    return a_ms == 0 || b_ms == 0 ? 0 : a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* A server that works on its reply need not read what comes behind the command: those octets may
+ * wait as long as the reply.
+ *   [RFC5321 4.5.3.2.6] "A spurious timeout at this point would be very wasteful" */
+static uint32_t
+stage_timeout(const lw_smtp *e)
+{
+    const lw_smtp_timeouts *t = &e->opts.timeouts;
+    const awaited *first = e->n_await == 0 ? NULL : &e->await[e->await_first];
+    uint32_t reply_ms = first == NULL ? 0 : reply_timeout(e, first->kind);
+
+    if (e->state == STATE_TLS)
+        return t->command_ms;
+    if (first == NULL)
+        return e->n_seg > 0 || e->cur != NO_SLOT ? t->block_ms : 0;
+    if (e->n_seg == 0 || e->state != STATE_MAIL)
+        return reply_ms;
+    return first->sent_at <= e->sent_offset ? longer(t->block_ms, reply_ms) : t->block_ms;
 }
 
 uint64_t
