@@ -75,6 +75,7 @@ typedef struct cli_bulk_files {
     FILE *failures, *report;
     const char *failures_path, *report_path;
     bool goes_on;          /* there is a journal with rows, and failures of its earlier runs */
+    bool is_new_report;    /* made by this run, and nothing is in it yet */
     bool has_failed;
 } cli_bulk_files;
 

@@ -56,10 +56,12 @@ cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
             return cannot_write("failures", a->failures);
         rc = f->goes_on ? CLI_GO_ON : begin_failures(f);
     }
+    if (rc != CLI_GO_ON || a->report == NULL)
+        return rc;
     /* "a": a report that is there stays until there is another to take its place */
-    if (rc == CLI_GO_ON && a->report != NULL && (f->report = fopen(a->report, "ae")) == NULL)
-        rc = cannot_write("report", a->report);
-    return rc;
+    f->is_new_report = access(a->report, F_OK) != 0;
+    f->report = fopen(a->report, "ae");
+    return f->report == NULL ? cannot_write("report", a->report) : CLI_GO_ON;
 }
 
 static void
@@ -229,6 +231,7 @@ cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *abou
 {
     if (f->report == NULL)
         return;
+    f->is_new_report = false;
     /* what is no file, such as a pipe, has nothing to be emptied */
     if (ftruncate(fileno(f->report), 0) != 0 && errno != EINVAL)
         f->has_failed = true;
@@ -245,6 +248,8 @@ cli_bulk_files_close(cli_bulk_files *f, int code)
         failed = true;
     if (f->report != NULL && fclose(f->report) != 0)
         failed = true;
+    if (f->report != NULL && f->is_new_report) /* there was no run: no blank page */
+        unlink(f->report_path);
     f->failures = f->report = NULL;
     if (failed)
         cli_error(EX_IOERR, "bulk: the failures file or the report is not complete");

@@ -243,6 +243,9 @@ class Refused(Bulk):
                                  '--journal', journal).code, 0)
         report = self.path('report.html', 'of the first run')
         self.check(78, 'it belongs to another template', '--list', people, *BASIC[:-1], 'Else',
+                   '--journal', journal, '--report', self.path('new.html'))
+        self.assertFalse(os.path.exists(self.path('new.html')))
+        self.check(78, 'it belongs to another template', '--list', people, *BASIC[:-1], 'Else',
                    '--journal', journal, '--report', report)
         with open(report, encoding='utf-8') as f:
             self.assertEqual(f.read(), 'of the first run')
