@@ -246,6 +246,17 @@ peek(cli_rows *r)
 
 /* ---- both --------------------------------------------------------------------------------------------- */
 
+/* The first line of a list whose name says nothing, such as a pipe's: an object instead of names. */
+static bool
+looks_like_json(const cli_rows *r)
+{
+    lw_rows rows = lw_csv_rows(r->csv);
+    size_t n;
+    const char *const *names = rows.columns(rows.ctx, &n);
+
+    return n > 0 && names[0][0] == '{';
+}
+
 static int
 begin(cli_rows *r)
 {
@@ -258,7 +269,9 @@ begin(cli_rows *r)
     lw_csv_close(r->csv);
     r->csv = NULL;
     if (lw_csv_open(&r->csv_opts, &r->csv, &err) == LW_OK)
-        return CLI_GO_ON;
+        return !looks_like_json(r) ? CLI_GO_ON
+                                   : cli_error(EX_DATAERR, "bulk: %s looks like JSON lines: add "
+                                               "--format jsonl", r->name);
     return cli_error(lw_exit_code(&err), "bulk: %s%s", err.text,
                      strstr(err.text, "more than one") != NULL ? ", with --delimiter" : "");
 }

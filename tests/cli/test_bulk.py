@@ -221,6 +221,8 @@ class Refused(Bulk):
             (65, 'partial', ['--list', people, '-f', 'a@b.c', '--html', '{{>header}}']),
             (65, 'never closed', ['--list', people, '-f', 'a@b.c', '--html', '{{#name}}']),
             (66, 'cannot be read', ['--list', self.path('none.csv'), *BASIC]),
+            (65, 'looks like JSON lines: add --format jsonl',
+             ['--list', self.path('list', '{"email": "a@example.org", "n": 1}\n'), *BASIC]),
             (65, 'it is empty', ['--list', self.path('empty.csv', ''), *BASIC]),
             (65, 'with --delimiter', ['--list', self.path('amb.csv', 'email;x,name\n'), *BASIC]),
             (64, 'is no rate', ['--list', people, *BASIC, '--rate', '5/y']),
