@@ -222,7 +222,7 @@ finish_job(lw_line *l, lw_pool_job *j, const lw_event *ev)
     lw_smtp *engine = l->channel.link.engine;
     lw_transaction t = transaction_of(j);
 
-    j->ended_ns = uv_hrtime();
+    j->ended_ns = l->worker->now_ns;
     j->report->flights += lw_smtp_flights(engine) - j->flights_before;
     lw_channel_finish(&l->channel, &t);
     l->n_jobs--;
@@ -256,14 +256,14 @@ lw_line_give(lw_line *l, lw_pool_job *j)
 {
     lw_channel *c = &l->channel;
     static const lw_error no_memory = { .code = LW_ENOMEM, .text = "out of memory" };
-    uint64_t now_ns = uv_hrtime();
+    uint64_t now_ns = l->worker->now_ns;
     lw_code rc;
 
     if (LW_NEVER(lw_smtp_room(c->link.engine) == 0)) { /* no reason for a job to end */
         lw_list_push(&l->worker->again_now, &j->node);
         return;
     }
-    rc = lw_pool_job_begin(j, &l->worker->setup.opts, l->worker->now_ns);
+    rc = lw_pool_job_begin(j, &l->worker->setup.opts, now_ns);
     j->is_first_on_line = l->n_given == 0;
     l->n_given++;
     lw_rate_take(l->worker->pool->line_interval_ns, &l->tat_ns,
@@ -282,9 +282,9 @@ lw_line_give(lw_line *l, lw_pool_job *j)
         return;
     }
     if (rc == LW_ENOMEM)
-        lw_pool_job_fail(j, &no_memory, l->worker->now_ns);
+        lw_pool_job_fail(j, &no_memory, now_ns);
     if (j->report != NULL)
-        lw_report_close(j->report, NULL, l->worker->now_ns);
+        lw_report_close(j->report, NULL, now_ns);
     lw_list_push(&l->worker->finished, &j->node);
 }
 

@@ -385,6 +385,7 @@ end_lines(lw_pool_worker *w)
 void
 lw_worker_cut_all(lw_pool_worker *w, const char *why)
 {
+    w->now_ns = uv_hrtime(); /* it may have slept until now */
     for (unsigned i = 0; i < LW_LINE_PLACES; i++) {
         lw_node *node;
 
