@@ -105,10 +105,12 @@ typedef enum lw_job_place {
 struct lw_line;
 
 typedef struct lw_pool_job {
+    /* what the queue touches, together: many jobs that have waited for long are taken at once */
     lw_node node;               /* first: the list that its place names                       */
-    lw_alloc alloc;
-    lw_job_id id;
     lw_job_place place;         /* under the lock                                             */
+    lw_job_id id;
+    uint64_t size_bytes;        /* as it counts in the queue                                  */
+    lw_alloc alloc;
     size_t heap_at;
     uint64_t due_ms;            /* in the heap: not before                                    */
     lw_pool_domain *leads, *behind;
@@ -122,7 +124,6 @@ typedef struct lw_pool_job {
     lw_envelope env;            /* of the recipients that the next attempt is for             */
     uint32_t *map;              /* their places in the report; NULL = the same                */
     size_t n_rcpts;             /* in all                                                     */
-    uint64_t size_bytes;        /* as it counts in the queue                                  */
     lw_report *report;          /* NULL until its first attempt                               */
     unsigned n_begun, n_spent;  /* attempts; those that count against the policy              */
     unsigned flights_before;
