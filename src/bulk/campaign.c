@@ -104,11 +104,16 @@ hand_over_batch(lw_campaign *c)
     return rc;
 }
 
+/* Nothing of it has left: what waited before waits again, the rest is as if it had not been read. */
 static void
 drop_batch(lw_campaign *c)
 {
-    for (size_t i = 0; i < c->n_batch; i++)
-        lw_slot_free(c, c->batch[i]);
+    for (size_t i = 0; i < c->n_batch; i++) {
+        if (c->batch[i]->attempt > 1)
+            lw_campaign_put_back(c, c->batch[i]);
+        else
+            lw_slot_free(c, c->batch[i]);
+    }
     c->n_batch = 0;
 }
 
@@ -128,7 +133,7 @@ offer(lw_campaign *c)
         return LW_OK;
     rc = fill_batch(c);
     if (rc < 0 || journal_batch(c) < 0) {
-        drop_batch(c); /* nothing of it has left */
+        drop_batch(c);
         return c->failed;
     }
     return hand_over_batch(c);
@@ -286,8 +291,8 @@ lw_campaign_free(lw_campaign *c, lw_error *err)
         before = c->counts.in_flight;
         (void)take_answers(c, LW_FOREVER); /* the pool answers for each within its stop_ms */
     }
-    lw_campaign_end(c);
     drop_batch(c);
+    lw_campaign_end(c);
     rc = lw_journal_close(c->journal, err);
     lw_seen_free(c->seen);
     lw_release(&alloc, c->batch);

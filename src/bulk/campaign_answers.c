@@ -79,6 +79,15 @@ lw_campaign_due(lw_campaign *c, uint64_t now_ms)
     return NULL;
 }
 
+void
+lw_campaign_put_back(lw_campaign *c, lw_slot *s)
+{
+    lw_message_free(s->message);
+    s->message = NULL;
+    s->attempt--;
+    put(c, s, 0);
+}
+
 uint64_t
 lw_campaign_next_due(const lw_campaign *c)
 {

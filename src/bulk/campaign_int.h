@@ -67,6 +67,8 @@ lw_code lw_campaign_fail(lw_campaign *c, lw_code code, const lw_error *why);
 void lw_campaign_tell(lw_campaign *c, const lw_row_event *ev);
 /** lw_campaign_due - a slot whose time has come, out of its queue; NULL = none */
 lw_slot *lw_campaign_due(lw_campaign *c, uint64_t now_ms);
+/** lw_campaign_put_back - it was not offered after all, and waits as before */
+void lw_campaign_put_back(lw_campaign *c, lw_slot *s);
 /** lw_campaign_next_due - when the next one is; UINT64_MAX = none waits */
 uint64_t lw_campaign_next_due(const lw_campaign *c);
 /** lw_campaign_end - nothing is in flight, no row will be offered: what still waits to be tried

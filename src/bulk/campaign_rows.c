@@ -147,17 +147,13 @@ compose(lw_campaign *c, lw_slot *s)
     lw_error err;
     lw_code rc = lw_mailing_compose(c->opts.mailing, &row, &s->message, &err);
 
-    if (rc == LW_ENOMEM) {
-        lw_slot_free(c, s);
-        return lw_campaign_fail(c, rc, &err);
-    }
-    if (rc < 0) {
+    if (rc < 0 && rc != LW_ENOMEM) {
         rc = bad(c, &row, s->address, &err);
         lw_slot_free(c, s);
         return rc;
     }
-    c->batch[c->n_batch++] = s;
-    return LW_OK;
+    c->batch[c->n_batch++] = s; /* without memory it is dropped with the batch */
+    return rc < 0 ? lw_campaign_fail(c, rc, &err) : LW_OK;
 }
 
 static lw_code

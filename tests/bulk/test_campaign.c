@@ -4,6 +4,16 @@
 
 #include "support/test.h"
 
+/** A campaign over a pool that is given nothing, and what it told. */
+typedef struct fixture {
+    const char *rows; /* a letter each: '+' a row, '!' a bad one; then the list ends */
+    uint64_t n_rows;
+    lw_row_event told[8];
+    size_t n_told;
+    lw_campaign_opts o;
+    lw_campaign *c;
+} fixture;
+
 static const char *const columns[] = { "email" };
 
 static const char *const *
@@ -18,32 +28,38 @@ static lw_code
 next_row(void *ctx, lw_row *row, lw_error *err)
 {
     static const lw_span values[] = { { "ann@example.org", 15 } };
-    unsigned *n = ctx;
+    fixture *f = ctx;
+    char kind = *f->rows;
 
-    (void)err;
-    if (*n == 1)
+    if (kind == '\0')
         return LW_DONE;
-    *row = (lw_row){ .number = ++*n, .line = 2, .values = values, .n = 1 };
-    return LW_OK;
+    f->rows++;
+    *row = (lw_row){
+        .number = ++f->n_rows, .line = f->n_rows + 1, .values = values, .n = 1
+    };
+    return kind == '+' ? LW_OK : lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "bad");
 }
 
 static void
 keep_event(void *ctx, const lw_row_event *ev)
 {
-    *(lw_row_event *)ctx = *ev;
+    fixture *f = ctx;
+
+    assert_true(f->n_told < LW_COUNT(f->told));
+    f->told[f->n_told++] = *ev;
 }
 
-/* a campaign of one row, over a pool that is given nothing */
-static lw_campaign *
-campaign_of_one(lw_campaign_opts *o, unsigned *n_rows, lw_row_event *told)
+static void
+set_up(fixture *f, const char *rows)
 {
     static const char *const server[] = { "smtp://127.0.0.1:25" };
+    static const uint64_t at_once = 0;
     lw_send_opts send;
     lw_pool_opts pool;
     lw_mailing_opts mailing;
-    lw_campaign *c;
     lw_error err;
 
+    *f = (fixture){ .rows = rows };
     lw_send_opts_init(&send);
     send.servers = server;
     send.n_servers = 1;
@@ -52,14 +68,35 @@ campaign_of_one(lw_campaign_opts *o, unsigned *n_rows, lw_row_event *told)
     lw_mailing_opts_init(&mailing);
     mailing.from = "bob@example.com";
     mailing.text = "Hello";
-    lw_campaign_opts_init(o);
-    o->rows = (lw_rows){ next_row, names, n_rows };
-    o->tell = keep_event;
-    o->ctx = told;
-    assert_int_equal(lw_mailing_new(&mailing, columns, 1, &o->mailing, &err), LW_OK);
-    assert_int_equal(lw_pool_open(&pool, &o->pool, &err), LW_OK);
-    assert_int_equal(lw_campaign_new(o, &c, &err), LW_OK);
-    return c;
+    lw_campaign_opts_init(&f->o);
+    f->o.rows = (lw_rows){ next_row, names, f };
+    f->o.tell = keep_event;
+    f->o.ctx = f;
+    f->o.retry_ms = &at_once;
+    f->o.n_retries = 1;
+    f->o.is_strict = true;
+    assert_int_equal(lw_mailing_new(&mailing, columns, 1, &f->o.mailing, &err), LW_OK);
+    assert_int_equal(lw_pool_open(&pool, &f->o.pool, &err), LW_OK);
+    assert_int_equal(lw_campaign_new(&f->o, &f->c, &err), LW_OK);
+}
+
+static void
+tear_down(fixture *f)
+{
+    assert_int_equal(lw_campaign_free(f->c, NULL), LW_OK);
+    lw_pool_close(f->o.pool);
+    lw_mailing_free(f->o.mailing);
+}
+
+/* the next row, as if the pool had taken it, gets this completion */
+static void
+answer_next_row(fixture *f, lw_completion done)
+{
+    assert_int_equal(lw_campaign_next_row(f->c), LW_OK);
+    done.tag = f->c->batch[0];
+    f->c->n_batch = 0;
+    f->c->counts.in_flight = 1;
+    assert_int_equal(lw_campaign_answer(f->c, &done), LW_OK);
 }
 
 static void
@@ -72,22 +109,64 @@ test_seconds__are_those_of_the_connection(void **state)
 
     (void)state;
     for (size_t i = 0; i < LW_COUNT(cases); i++) {
-        lw_row_event told = { .seconds = -1 };
-        lw_campaign_opts o;
-        unsigned n_rows = 0;
-        lw_campaign *c = campaign_of_one(&o, &n_rows, &told);
-        lw_completion done = { .began_ns = cases[i].began_ns, .ended_ns = cases[i].ended_ns };
+        fixture f;
 
-        assert_int_equal(lw_campaign_next_row(c), LW_OK);
-        done.tag = c->batch[0];
-        c->n_batch = 0;
-        c->counts.in_flight = 1;
-        assert_int_equal(lw_campaign_answer(c, &done), LW_OK);
-        assert_true(told.seconds == cases[i].seconds);
-        assert_int_equal(lw_campaign_free(c, NULL), LW_OK);
-        lw_pool_close(o.pool);
-        lw_mailing_free(o.mailing);
+        set_up(&f, "+");
+        answer_next_row(&f, (lw_completion){ .began_ns = cases[i].began_ns,
+                                             .ended_ns = cases[i].ended_ns });
+        assert_true(f.told[0].seconds == cases[i].seconds);
+        tear_down(&f);
     }
+}
+
+/* no report: nothing of it left, and there is one more try */
+static void
+answer_unsent(fixture *f)
+{
+    answer_next_row(f, (lw_completion){ .report = NULL });
+    assert_int_equal(f->told[0].fate, LW_FATE_RETRY);
+}
+
+static void
+assert_ended_unsent(const fixture *f)
+{
+    const lw_row_event *last = &f->told[f->n_told - 1];
+
+    assert_int_equal(last->fate, LW_FATE_ENDED);
+    assert_int_equal(last->row, 1);
+    assert_int_equal(last->attempt, 1);
+    assert_int_equal(last->outcome, LW_OUTCOME_UNSENT);
+    assert_int_equal(lw_campaign_count(f->c).unsent, 1);
+}
+
+static void
+test_row_that_waits__run_is_stopped_told_as_it_stands(void **state)
+{
+    fixture f;
+
+    (void)state;
+    set_up(&f, "+");
+    answer_unsent(&f);
+    lw_campaign_stop(f.c);
+    assert_int_equal(lw_campaign_step(f.c, 0, NULL), LW_DONE);
+    assert_ended_unsent(&f);
+    tear_down(&f);
+}
+
+/* its time had come, and the row behind it ended the run before both could leave */
+static void
+test_row_that_waits__batch_is_dropped_told_as_it_stands(void **state)
+{
+    fixture f;
+
+    (void)state;
+    set_up(&f, "+!");
+    answer_unsent(&f);
+    assert_int_equal(lw_campaign_step(f.c, 0, NULL), LW_EMESSAGE);
+    assert_int_equal(f.n_told, 3);
+    assert_int_equal(f.told[1].fate, LW_FATE_BAD);
+    assert_ended_unsent(&f);
+    tear_down(&f);
 }
 
 int
@@ -95,6 +174,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seconds__are_those_of_the_connection),
+        cmocka_unit_test(test_row_that_waits__run_is_stopped_told_as_it_stands),
+        cmocka_unit_test(test_row_that_waits__batch_is_dropped_told_as_it_stands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
