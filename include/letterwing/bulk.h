@@ -187,8 +187,11 @@ typedef struct lw_seen lw_seen;
 /** lw_seen_new - an empty set; NULL: no memory, or no randomness for the key */
 LW_API lw_seen *lw_seen_new(const lw_alloc *alloc);
 LW_API void lw_seen_free(lw_seen *s);
-/** lw_seen_add - an address; *was_there: it (ASCII case aside) was added before, or, with a chance
- *  of n / 2^64 for the n-th, another one has the same hash.  LW_OK; LW_ENOMEM; LW_EUSAGE: NULL */
+/** lw_seen_has - the address (ASCII case aside) was added before, or, with a chance of n / 2^64 for the
+ *  n-th, another one that has the same hash */
+LW_API bool lw_seen_has(const lw_seen *s, lw_span address);
+/** lw_seen_add - an address; *was_there, which may be NULL: what lw_seen_has() said of it.  LW_OK;
+ *  LW_ENOMEM; LW_EUSAGE: NULL */
 LW_API LW_MUST_USE lw_code lw_seen_add(lw_seen *s, lw_span address, bool *was_there);
 
 /* ---- a message for each row ------------------------------------------------------------------- */

@@ -76,10 +76,21 @@ bad(lw_campaign *c, const lw_row *row, lw_span address, const lw_error *why)
     return lw_campaign_fail(c, why->code, &err);
 }
 
-static void
-known(lw_campaign *c, const lw_row *row, lw_span address, lw_fate fate, const lw_entry *e)
+/* Of the rows with one address the first is sent that can be: a bad one does not count. */
+static lw_code
+remember(lw_campaign *c, lw_span address)
+{
+    lw_code rc = c->opts.keep_duplicates ? LW_OK : lw_seen_add(c->seen, address, NULL);
+
+    return rc < 0 ? lw_campaign_fail(c, rc, NULL) : LW_OK;
+}
+
+static lw_code
+known(lw_campaign *c, const lw_row *row, lw_span address, lw_fate fate,
+      const lw_entry *e)
 {
     bool is_accepted = e->mark == LW_MARK_ACCEPTED, is_done = fate == LW_FATE_DONE;
+    lw_code rc;
 
     c->counts.done_before += is_done;
     c->counts.uncertain_before += !is_done;
@@ -90,6 +101,8 @@ known(lw_campaign *c, const lw_row *row, lw_span address, lw_fate fate, const lw
         .attempt = e->attempt,
         .text = is_done ? "an earlier run got this answer"
                         : "an earlier run ended while it was on its way: it may have been accepted" });
+    rc = remember(c, address);
+    return rc < 0 ? rc : LW_AGAIN;
 }
 
 /* What the journal says.  LW_OK: it may be sent; LW_AGAIN: not; LW_ECONFIG: another list. */
@@ -107,28 +120,18 @@ ask_journal(lw_campaign *c, const lw_row *row, lw_span address)
                 c->opts.journal, (unsigned long long)row->number);
         return lw_campaign_fail(c, LW_ECONFIG, &err);
     }
-    if (e.mark == LW_MARK_ACCEPTED || e.mark == LW_MARK_REJECTED) {
-        known(c, row, address, LW_FATE_DONE, &e);
-        return LW_AGAIN;
-    }
-    if ((e.mark == LW_MARK_OFFERED || e.mark == LW_MARK_UNCERTAIN) && !c->opts.resend_uncertain) {
-        known(c, row, address, LW_FATE_UNCERTAIN, &e);
-        return LW_AGAIN;
-    }
+    if (e.mark == LW_MARK_ACCEPTED || e.mark == LW_MARK_REJECTED)
+        return known(c, row, address, LW_FATE_DONE, &e);
+    if ((e.mark == LW_MARK_OFFERED || e.mark == LW_MARK_UNCERTAIN) &&
+        !c->opts.resend_uncertain)
+        return known(c, row, address, LW_FATE_UNCERTAIN, &e);
     return LW_OK;
 }
 
 static lw_code
 is_new(lw_campaign *c, const lw_row *row, lw_span address)
 {
-    bool was_there;
-    lw_code rc;
-
-    if (c->opts.keep_duplicates || address.len == 0)
-        return LW_OK;
-    if ((rc = lw_seen_add(c->seen, address, &was_there)) < 0)
-        return lw_campaign_fail(c, rc, NULL);
-    if (!was_there)
+    if (c->opts.keep_duplicates || !lw_seen_has(c->seen, address))
         return LW_OK;
     c->counts.duplicates++;
     lw_campaign_tell(c, &(lw_row_event){ .fate = LW_FATE_DUPLICATE, .row = row->number,
@@ -169,9 +172,10 @@ take_row(lw_campaign *c, const lw_row *row)
         return lw_campaign_fail(c, LW_ENOMEM, NULL);
     lw_row own = lw_slot_row(s);
     s->address = lw_mailing_address(c->opts.mailing, &own);
-    rc = compose(c, s);
-    c->n_offered += rc == LW_OK;
-    return rc;
+    if ((rc = compose(c, s)) != LW_OK)
+        return rc;
+    c->n_offered++;
+    return remember(c, s->address);
 }
 
 static lw_code

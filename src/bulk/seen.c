@@ -91,21 +91,31 @@ grow(lw_seen *s)
     return LW_OK;
 }
 
+bool
+lw_seen_has(const lw_seen *s, lw_span address)
+{
+    return s != NULL && s->cap > 0 && (address.ptr != NULL || address.len == 0) &&
+           *find(s->slots, s->cap, hash(s, address)) != 0;
+}
+
 lw_code
 lw_seen_add(lw_seen *s, lw_span address, bool *was_there)
 {
     uint64_t *slot;
     uint64_t h;
     lw_code rc;
+    bool was;
 
-    if (s == NULL || was_there == NULL || (address.ptr == NULL && address.len > 0))
+    if (s == NULL || (address.ptr == NULL && address.len > 0))
         return LW_EUSAGE;
     if (s->n >= s->cap / 4 * 3 && (rc = grow(s)) < 0)
         return rc;
     h = hash(s, address);
     slot = find(s->slots, s->cap, h);
-    *was_there = *slot == h;
-    s->n += !*was_there;
+    was = *slot == h;
+    s->n += !was;
     *slot = h;
+    if (was_there != NULL)
+        *was_there = was;
     return LW_OK;
 }

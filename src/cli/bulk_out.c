@@ -265,15 +265,18 @@ typedef struct dry {
     lw_seen *seen;
 } dry;
 
-/* as a run would find it: of the rows with one address the first is sent */
+/* as a run would find it: of the rows with one address the first is sent that can be */
 static bool
-was_there(dry *d, lw_span address)
+was_there(const dry *d, lw_span address)
 {
-    bool was = false;
+    return !d->a->keep_duplicates && lw_seen_has(d->seen, address);
+}
 
-    if (!d->a->keep_duplicates && address.len > 0 && lw_seen_add(d->seen, address, &was) < 0)
+static void
+remember(dry *d, lw_span address)
+{
+    if (!d->a->keep_duplicates && lw_seen_add(d->seen, address, NULL) < 0)
         exit(cli_error(EX_OSERR, "out of memory"));
-    return was;
 }
 
 static lw_code
@@ -353,6 +356,7 @@ one_row(dry *d, lw_mailing *mailing, lw_code rc, const lw_row *row, lw_error *er
         d->shown++;
     }
     d->good++;
+    remember(d, address);
     lw_message_free(m);
     return code;
 }

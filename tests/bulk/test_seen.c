@@ -89,6 +89,7 @@ test_seen__each_address_once_whatever_its_case(void **state)
     for (int round = 0; round < 2; round++) {
         for (unsigned i = 0; i < 50000; i++) {
             snprintf(address, sizeof address, round == 0 ? "user%u@Example.com" : "USER%u@example.COM", i);
+            assert_int_equal(lw_seen_has(seen, lw_span_str(address)), round == 1);
             assert_int_equal(lw_seen_add(seen, lw_span_str(address), &was), LW_OK);
             assert_int_equal(was, round == 1);
         }

@@ -322,6 +322,18 @@ class Rows(Bulk):
         self.assertEqual(j['total'], sum(j[k] for k in ('accepted', 'rejected', 'deferred', 'unsent',
                                                         'uncertain', 'skipped')))
 
+    def test_bad_row_leaves_its_address_to_the_next(self):
+        people = self.path('p.csv', 'email,name\na@example.org,\nA@example.org,Ann\na@example.org,A\n')
+        failed, journal = self.path('f.csv'), self.path('j')
+        with CountingSink(self.folder.name) as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--failures', failed]
+            for more in ['--dry-run'], ['--journal', journal], ['--journal', journal]:
+                with self.subTest(more):
+                    self.assertEqual(run(*args, *more).code, 65)
+                    self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)],
+                                     [('1', 'bad'), ('3', 'duplicate')])
+            self.assertEqual(sink.accepted(), {'A@example.org': 1})
+
     def test_refused_recipients_are_told_and_not_tried_again(self):
         people, failed, journal = self.list(30), self.path('f.csv'), self.path('j')
         with CountingSink(self.folder.name, '--reject', 'user7@example1.org,user8@example2.org') as sink:
