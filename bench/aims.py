@@ -25,7 +25,6 @@ AIMS = (
     Aim('session', 'rate', 'pool, DATA', 'limit: DATA, 1 wait', 0.9),
     Aim('session', 'rate', against='libcurl', times=40),
     Aim('session-tls', 'rate', 'window 64', 'limit: BDAT, window 64', 0.5),
-    Aim('many', 'rate', 'window 64', 'limit: BDAT, window 64', 0.5),
     Aim('many', 'rate', against='smtp-source', times=10),
     Aim('many', 'cpu_us', against='smtp-source', times=8),
     Aim('bulk', 'cpu_us', 'journal', at_most=33.3, wanted='30,000 messages a second of CPU'),
