@@ -120,8 +120,9 @@ typedef struct lw_row {
 /**
  * Rows from wherever they are: lw_csv_rows(), or a program's own (a query, a queue).
  *
- * next: LW_OK: *row; LW_DONE: no more; LW_EMESSAGE: this row is bad, its number and line are
- * set, err says why, and the next call goes on behind it; anything else ends the list.
+ * next: LW_OK: *row; LW_AGAIN: none now, and it is asked again soon: while it waits itself no
+ * answer is taken; LW_DONE: no more; LW_EMESSAGE: this row is bad, its number and line are set,
+ * err says why, and the next call goes on behind it; anything else ends the list.
  * columns: their names, known before the first row, and the same until the end.
  */
 typedef struct lw_rows {
@@ -133,7 +134,8 @@ typedef struct lw_rows {
 typedef struct lw_csv_opts {
     size_t size;               /* set by lw_csv_opts_init()                                  */
     const lw_alloc *alloc;     /* NULL = malloc; copied                                      */
-    /** read: up to cap octets into buf; *n = 0: the end; negative: the list ends with that */
+    /** read: up to cap octets into buf.  LW_OK, *n = 0: the end; LW_AGAIN: none now, and so says
+     *  next, which goes on in the row where it was; negative: the list ends with that */
     lw_code (*read)(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err);
     void *ctx;
     const char *name;          /* for sentences: "people.csv"; NULL = "list"; copied         */
@@ -159,6 +161,8 @@ typedef struct lw_csv lw_csv;
  * inside a field that does not begin with one stands for itself.  Empty lines are no rows.  Bad
  * rows: too few or too many fields, octets behind a closing quote, no closing quote, NUL, no
  * UTF-8, too long.
+ *
+ * A read that says LW_AGAIN is asked again until the line is there: better it waits so long.
  *
  * LW_OK; LW_EMESSAGE: no first line, a bad one, a column that is empty or named twice, or more
  * than one possible delimiter; LW_ELIMIT; LW_ENOMEM; LW_EUSAGE; what read returned.

@@ -4,10 +4,15 @@
  *
  * The order that nothing is lost by: a batch of rows is written to the journal and synced, then
  * handed to the pool; answers are written as they come, and synced with the next batch.
+ *
+ * A list may have no row now, a pipe above all.  What was read leaves, answers are taken, what was
+ * deferred is tried again, and the list is asked again every 20 ms.
  */
 #include "bulk/campaign_int.h"
 
+#include <time.h>
 
+#define ASK_AGAIN_MS 20   /* the pause before a list that has no row now is asked again */
 #define ROWS_A_STEP 10000 /* so that a step over rows that are done already ends */
 
 /* ---- out ---------------------------------------------------------------------------------------- */
@@ -162,20 +167,38 @@ static bool
 is_over(const lw_campaign *c)
 {
     bool has_more = !c->is_stopped && c->failed == LW_OK &&
-                    (c->counts.waiting > 0 ||
-                     (!c->rows_ended && (c->opts.limit == 0 || c->n_offered < c->opts.limit)));
+                    (c->counts.waiting > 0 || lw_campaign_has_rows(c));
 
     return c->counts.in_flight == 0 && c->n_batch == 0 && !has_more;
 }
 
+/* how long nothing but answers can be waited for: until rows are at hand, or asked for again */
 static uint64_t
 patience(const lw_campaign *c, uint64_t timeout_ms)
 {
     uint64_t now = lw_campaign_now_ns() / 1000000, due = lw_campaign_next_due(c);
 
+    if (wants_rows(c) && lw_campaign_has_rows(c)) {
+        uint64_t most = c->rows_say == LW_AGAIN ? ASK_AGAIN_MS : 0;
+
+        timeout_ms = timeout_ms < most ? timeout_ms : most;
+    }
     if (c->is_stopped || c->failed < 0 || due == UINT64_MAX)
         return timeout_ms;
     return due <= now ? 0 : due - now < timeout_ms ? due - now : timeout_ms;
+}
+
+/* Where no answer is due time passes all the same; a signal ends it. */
+static void
+wait_for_answers(lw_campaign *c, uint64_t ms)
+{
+    struct timespec pause = { .tv_sec = (time_t)(ms / 1000),
+                              .tv_nsec = (long)(ms % 1000) * 1000000 };
+    bool is_idle = c->counts.in_flight == 0;
+
+    (void)take_answers(c, is_idle ? 0 : ms);
+    if (is_idle && ms > 0)
+        nanosleep(&pause, NULL);
 }
 
 lw_code
@@ -184,11 +207,8 @@ lw_campaign_step(lw_campaign *c, uint64_t timeout_ms, lw_error *err)
     if (c == NULL)
         return lw_fail(err, LW_EUSAGE, LW_STAGE_NONE, "campaign: a pointer is NULL");
     (void)offer(c);
-    if (!is_over(c)) {
-        bool may_wait = c->counts.in_flight > 0 || c->counts.waiting > 0;
-
-        (void)take_answers(c, may_wait ? patience(c, timeout_ms) : 0);
-    }
+    if (!is_over(c))
+        wait_for_answers(c, patience(c, timeout_ms));
     if (!is_over(c))
         return LW_OK;
     lw_campaign_end(c);

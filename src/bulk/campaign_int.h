@@ -49,15 +49,18 @@ struct lw_campaign {
     lw_campaign_counts counts;
     uint64_t n_offered;       /* rows that were taken for this run: opts.limit   */
     uint64_t n_unsent_in_row; /* answers in a row that say that nothing left     */
-    lw_error unsent_why; /* of the last of them; code LW_OK = there was none */
-    bool rows_ended, is_stopped;
+    lw_error unsent_why;      /* of the last of them; code LW_OK = there was none */
+    lw_code rows_say;         /* LW_OK: go on; LW_AGAIN: none now; LW_DONE: none */
+    bool is_stopped;
     lw_code failed;           /* why it cannot go on                             */
     lw_error failure;
 };
 
-/** lw_campaign_next_row - the next row that may be sent, in a slot of the batch; LW_OK; LW_AGAIN:
- *  none now; LW_DONE: no more rows; negative: the campaign ends */
+/** lw_campaign_next_row - the next row, in a slot of the batch: LW_OK; LW_AGAIN: it is not sent;
+ *  LW_DONE: there is none, or none now; negative: the campaign ends */
 LW_MUST_USE lw_code lw_campaign_next_row(lw_campaign *c);
+/** lw_campaign_has_rows - the list has not ended, and neither has opts.limit */
+bool lw_campaign_has_rows(const lw_campaign *c);
 /** lw_campaign_answer - a completion of the pool */
 LW_MUST_USE lw_code lw_campaign_answer(lw_campaign *c, const lw_completion *done);
 /** lw_campaign_refused - the pool did not take the slot's message: this row is bad */

@@ -185,10 +185,9 @@ read_row(lw_campaign *c)
     lw_row row;
     lw_code rc = c->opts.rows.next(c->opts.rows.ctx, &row, &err);
 
-    if (rc == LW_DONE) {
-        c->rows_ended = true;
+    c->rows_say = rc == LW_DONE || rc == LW_AGAIN ? rc : LW_OK;
+    if (c->rows_say != LW_OK)
         return LW_DONE;
-    }
     if (rc < 0 && rc != LW_EMESSAGE)
         return lw_campaign_fail(c, rc, &err);
     c->counts.rows++;
@@ -201,6 +200,13 @@ read_row(lw_campaign *c)
     return take_row(c, &row);
 }
 
+bool
+lw_campaign_has_rows(const lw_campaign *c)
+{
+    return c->rows_say != LW_DONE &&
+           (c->opts.limit == 0 || c->n_offered < c->opts.limit);
+}
+
 lw_code
 lw_campaign_next_row(lw_campaign *c)
 {
@@ -208,7 +214,5 @@ lw_campaign_next_row(lw_campaign *c)
 
     if (due != NULL)
         return compose(c, due);
-    if (c->rows_ended || (c->opts.limit > 0 && c->n_offered >= c->opts.limit))
-        return LW_DONE;
-    return read_row(c);
+    return lw_campaign_has_rows(c) ? read_row(c) : LW_DONE;
 }

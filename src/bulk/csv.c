@@ -35,6 +35,7 @@ struct lw_csv {
     lw_code failed;           /* reading failed: the list is over    */
     lw_error failure;
     csv_state state;
+    bool is_in_row;           /* it was begun, and goes on           */
     uint64_t line, row_line;  /* now; where the row began            */
     uint64_t number;
     lw_buf text;
@@ -50,24 +51,28 @@ struct lw_csv {
 
 /* ---- octets ---------------------------------------------------------------------------------- */
 
-/* more octets behind those that are there; false at the end, and when reading failed */
-static bool
+/* More octets behind those that are there.  LW_OK; LW_AGAIN: none now; LW_DONE: the end; or why
+ * reading failed. */
+static lw_code
 fill_more(lw_csv *c)
 {
     size_t n = 0;
     lw_code rc;
 
-    if (c->at_end)
-        return false;
-    rc = c->opts.read(c->opts.ctx, c->in + c->in_len, IN_BYTES - c->in_len, &n, &c->failure);
+    if (c->failed < 0 || c->at_end)
+        return c->failed < 0 ? c->failed : LW_DONE;
+    rc = c->opts.read(c->opts.ctx, c->in + c->in_len, IN_BYTES - c->in_len, &n,
+                      &c->failure);
     if (rc < 0)
-        c->failed = rc;
-    c->at_end = rc < 0 || n == 0;
-    c->in_len += c->at_end ? 0 : n;
-    return !c->at_end;
+        return c->failed = rc;
+    if (rc == LW_AGAIN)
+        return rc;
+    c->at_end = n == 0;
+    c->in_len += n;
+    return c->at_end ? LW_DONE : LW_OK;
 }
 
-static bool
+static lw_code
 fill(lw_csv *c)
 {
     c->in_at = c->in_len = 0;
@@ -215,22 +220,36 @@ is_empty_line(const lw_csv *c)
     return c->wrong == NULL && c->n_fields <= 1 && c->text.len == 0;
 }
 
-/* LW_OK: a row, good or bad; LW_DONE; a failure */
+/* to the end of the row that was begun, from where it is */
+static lw_code
+go_through_row(lw_csv *c)
+{
+    lw_code rc;
+
+    while (!scan(c)) {
+        if ((rc = fill(c)) == LW_OK)
+            continue;
+        if (rc != LW_DONE || (c->state == START && c->n_fields == 0))
+            return rc;
+        end_row(c);
+        break;
+    }
+    return LW_OK;
+}
+
+/* LW_OK: a row, good or bad; LW_AGAIN: not the whole of it yet; LW_DONE; a failure */
 static lw_code
 read_row(lw_csv *c)
 {
+    lw_code rc;
+
     do {
-        begin_row(c);
-        while (!scan(c)) {
-            if (fill(c))
-                continue;
-            if (c->failed < 0)
-                return c->failed;
-            if (c->state == START && c->n_fields == 0)
-                return LW_DONE;
-            end_row(c);
-            break;
-        }
+        if (!c->is_in_row)
+            begin_row(c);
+        rc = go_through_row(c);
+        c->is_in_row = rc == LW_AGAIN;
+        if (rc != LW_OK)
+            return rc;
     } while (is_empty_line(c));
     return lw_buf_finish(&c->text) == LW_ENOMEM ? LW_ENOMEM : LW_OK;
 }
@@ -281,10 +300,12 @@ static first_line
 read_first_line(lw_csv *c)
 {
     first_line f = { .at = 0 };
+    lw_code rc;
 
-    do
+    do {
         look(c, &f);
-    while (!f.is_complete && c->in_len < IN_BYTES && fill_more(c));
+        rc = f.is_complete || c->in_len == IN_BYTES ? LW_DONE : fill_more(c);
+    } while (rc == LW_OK || rc == LW_AGAIN);
     return f;
 }
 
@@ -329,7 +350,8 @@ read_columns(lw_csv *c, lw_error *err)
     skip_mark(c);
     if ((rc = choose_delimiter(c, first.found, err)) < 0)
         return rc;
-    rc = read_row(c);
+    while ((rc = read_row(c)) == LW_AGAIN)
+        ;
     if (rc == LW_DONE)
         return lw_fail(err, LW_EMESSAGE, LW_STAGE_COMPOSE, "%s: it is empty: the first line must "
                        "name the columns", c->name);

@@ -63,6 +63,8 @@ typedef struct cli_rows cli_rows;
  *  exit code after a sentence */
 int cli_rows_open(cli_rows **out, const cli_bulk_args *a);
 lw_rows cli_rows_rows(cli_rows *r);
+/** cli_rows_may_pause - from now on a pipe or terminal that has nothing now gives LW_AGAIN */
+void cli_rows_may_pause(cli_rows *r);
 /** cli_rows_total - 0 = not known, it is a pipe */
 uint64_t cli_rows_total(const cli_rows *r);
 void cli_rows_identity(const cli_rows *r, unsigned char out[16]);

@@ -4,11 +4,13 @@
  *
  * A file is read twice: once to count its rows, to find the names that JSON lines use and to know
  * which list it is, then row by row while messages leave.  Standard input is read once.
+ * Meanwhile a pipe or a terminal that has nothing now says so: it does not hold messages up.
  */
 #include "cli/bulk.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,7 +40,19 @@ struct cli_rows {
     char (*numbers)[NUMBER_BYTES];
     json_t *object;        /* that values point into                    */
     bool has_waiting;      /* a pipe's first row was read for its names */
+    bool is_in_line;       /* LW_AGAIN came in the middle of one        */
+    bool is_too_long;      /* that line                                 */
+    bool may_pause;        /* LW_AGAIN where read() would wait          */
 };
+
+/* false: read() would wait */
+static bool
+has_octets_or_end(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, 0) != 0;
+}
 
 static lw_code
 read_some(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err)
@@ -47,6 +61,9 @@ read_some(void *ctx, char *buf, size_t cap, size_t *n, lw_error *err)
     char why[128];
     ssize_t got;
 
+    *n = 0;
+    if (r->may_pause && !has_octets_or_end(r->fd))
+        return LW_AGAIN;
     do
         got = read(r->fd, buf, cap);
     while (got < 0 && errno == EINTR);
@@ -76,37 +93,43 @@ bad_row(lw_error *err, const char *what, const char *detail)
     return LW_EMESSAGE;
 }
 
-/* one line without its end; LW_EMESSAGE: it was too long, and is skipped */
+/* one line without its end; LW_AGAIN: not the whole of it yet; LW_EMESSAGE: it was too long, and is
+ * skipped */
 static lw_code
 read_line(cli_rows *r, lw_error *err)
 {
-    bool is_too_long = false, has_any = false;
+    bool has_any;
     lw_code rc;
 
-    r->line_len = 0;
+    if (!r->is_in_line) {
+        r->line_len = 0;
+        r->is_too_long = false;
+    }
     for (;;) {
         if (r->in_at == r->in_len) {
             r->in_at = 0;
-            if ((rc = read_some(r, r->in, IN_BYTES, &r->in_len, err)) < 0)
+            if ((rc = read_some(r, r->in, IN_BYTES, &r->in_len, err)) != LW_OK)
                 return rc;
             if (r->in_len == 0)
                 break;
         }
-        has_any = true;
+        r->is_in_line = true;
         char *from = r->in + r->in_at, *end = memchr(from, '\n', r->in_len - r->in_at);
         size_t n = (end == NULL ? r->in_len - r->in_at : (size_t) (end - from));
 
         if (n > LINE_MAX_BYTES - r->line_len)
-            is_too_long = true;
+            r->is_too_long = true;
         else
             memcpy(r->line + r->line_len, from, n);
-        r->line_len += is_too_long ? 0 : n;
+        r->line_len += r->is_too_long ? 0 : n;
         r->in_at += n + (end != NULL);
         if (end != NULL)
             break;
     }
+    has_any = r->is_in_line;
+    r->is_in_line = false;
     r->line_number += has_any;
-    if (is_too_long)
+    if (r->is_too_long)
         return bad_row(err, "the line is longer than a row may be", "");
     return has_any ? LW_OK : LW_DONE;
 }
@@ -199,7 +222,7 @@ next_json(void *ctx, lw_row *row, lw_error *err)
         do
             rc = read_line(r, err);
         while (rc == LW_OK && is_blank(r));
-        if (rc == LW_DONE || (rc < 0 && rc != LW_EMESSAGE))
+        if (rc == LW_DONE || rc == LW_AGAIN || (rc < 0 && rc != LW_EMESSAGE))
             return rc;
         r->number++;
         rc = rc == LW_OK ? parse_line(r, err) : rc;
@@ -376,6 +399,12 @@ cli_rows_open(cli_rows **out, const cli_bulk_args *a)
     if ((rc = begin(r)) != CLI_GO_ON)
         return rc;
     return r->is_jsonl ? peek(r) : CLI_GO_ON;
+}
+
+void
+cli_rows_may_pause(cli_rows *r)
+{
+    r->may_pause = true;
 }
 
 uint64_t

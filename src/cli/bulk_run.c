@@ -209,6 +209,7 @@ open_campaign(run *r, cli_rows *rows, lw_mailing *mailing, double rate)
     if ((code = set_retries(a->retry, retries, &o.n_retries)) != CLI_GO_ON)
         return code;
     o.rows = cli_rows_rows(rows);
+    cli_rows_may_pause(rows);
     o.mailing = mailing;
     o.pool = r->pool;
     o.journal = a->journal;

@@ -6,7 +6,8 @@
 
 /** A campaign over a pool that is given nothing, and what it told. */
 typedef struct fixture {
-    const char *rows; /* a letter each: '+' a row, '!' a bad one; then the list ends */
+    const char
+        *rows; /* a letter each: '+' a row, '!' a bad one, '.' none now; then the end */
     uint64_t n_rows;
     lw_row_event told[8];
     size_t n_told;
@@ -34,6 +35,8 @@ next_row(void *ctx, lw_row *row, lw_error *err)
     if (kind == '\0')
         return LW_DONE;
     f->rows++;
+    if (kind == '.')
+        return LW_AGAIN;
     *row = (lw_row){
         .number = ++f->n_rows, .line = f->n_rows + 1, .values = values, .n = 1
     };
@@ -75,6 +78,7 @@ set_up(fixture *f, const char *rows)
     f->o.retry_ms = &at_once;
     f->o.n_retries = 1;
     f->o.is_strict = true;
+    f->o.keep_duplicates = true; /* they all have one address */
     assert_int_equal(lw_mailing_new(&mailing, columns, 1, &f->o.mailing, &err), LW_OK);
     assert_int_equal(lw_pool_open(&pool, &f->o.pool, &err), LW_OK);
     assert_int_equal(lw_campaign_new(&f->o, &f->c, &err), LW_OK);
@@ -169,6 +173,50 @@ test_row_that_waits__batch_is_dropped_told_as_it_stands(void **state)
     tear_down(&f);
 }
 
+/* rows that were read leave, and the list is asked again */
+static void
+test_list_that_pauses__is_asked_again(void **state)
+{
+    fixture f;
+
+    (void)state;
+    set_up(&f, "+.+.");
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(lw_campaign_next_row(f.c), LW_OK);
+        assert_int_equal(f.c->n_batch, i + 1);
+        assert_int_equal(lw_campaign_next_row(f.c), LW_DONE);
+    }
+    assert_int_equal(lw_campaign_count(f.c).rows, 2);
+    tear_down(&f);
+}
+
+/* how long a step took of a campaign that has no rows and waits for no answer */
+static uint64_t
+idle_step_ms(fixture *f, uint64_t timeout_ms)
+{
+    uint64_t began = lw_campaign_now_ns();
+
+    assert_int_equal(lw_campaign_step(f->c, timeout_ms, NULL), LW_OK);
+    return (lw_campaign_now_ns() - began) / 1000000;
+}
+
+static void
+test_step__nothing_to_do_waits(void **state)
+{
+    fixture f;
+
+    (void)state;
+    set_up(&f, "+");
+    f.c->retry_ms[0] = 3600000;
+    answer_unsent(&f);
+    assert_true(idle_step_ms(&f, 30) >= 30);
+    tear_down(&f);
+    set_up(&f, "..");
+    assert_true(idle_step_ms(&f, 10) >= 10);
+    assert_true(idle_step_ms(&f, 1000) >= 10);
+    tear_down(&f);
+}
+
 int
 main(void)
 {
@@ -176,6 +224,8 @@ main(void)
         cmocka_unit_test(test_seconds__are_those_of_the_connection),
         cmocka_unit_test(test_row_that_waits__run_is_stopped_told_as_it_stands),
         cmocka_unit_test(test_row_that_waits__batch_is_dropped_told_as_it_stands),
+        cmocka_unit_test(test_list_that_pauses__is_asked_again),
+        cmocka_unit_test(test_step__nothing_to_do_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
