@@ -98,6 +98,8 @@ answer_next_row(fixture *f, lw_completion done)
 {
     assert_int_equal(lw_campaign_next_row(f->c), LW_OK);
     done.tag = f->c->batch[0];
+    lw_message_free(f->c->batch[0]->message);
+    f->c->batch[0]->message = NULL;
     f->c->n_batch = 0;
     f->c->counts.in_flight = 1;
     assert_int_equal(lw_campaign_answer(f->c, &done), LW_OK);
