@@ -38,17 +38,17 @@ name_open(name *n, bool last_refuses)
 
     memset(n, 0, sizeof *n);
     for (size_t i = 0; i < N_ADDRESSES; i++) {
+        uint16_t port;
+
         n->c[i] = crowd_new(CHUNKING_EHLO);
         n->c[i]->address = hosts[i];
-        crowd_start(n->c[i]);
-        n->is_up[i] = true;
-        assert_true(lw_addr_literal(&n->answer.addrs[i], hosts[i], n->c[i]->port));
+        n->is_up[i] = !last_refuses || i + 1 < N_ADDRESSES;
+        if (n->is_up[i])
+            crowd_start(n->c[i]);
+        port = n->is_up[i] ? n->c[i]->port : closed_port_at(hosts[i]);
+        assert_true(lw_addr_literal(&n->answer.addrs[i], hosts[i], port));
     }
     n->answer.n = N_ADDRESSES;
-    if (last_refuses) {
-        crowd_stop(n->c[N_ADDRESSES - 1]);
-        n->is_up[N_ADDRESSES - 1] = false;
-    }
 }
 
 static void
