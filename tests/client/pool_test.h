@@ -6,6 +6,7 @@
 #include "support/test.h"
 
 #include <letterwing/pool.h>
+#include <uv.h>
 
 #include "support/crowd.h"
 
@@ -145,6 +146,68 @@ static inline uint16_t
 closed_port(void)
 {
     return closed_port_at("127.0.0.1");
+}
+
+/* ---- a loop that the test runs ---------------------------------------------------------- */
+
+typedef struct pool_wait {
+    uv_prepare_t before_poll;
+    bool (*is_over)(void *ctx);
+    void *ctx;
+} pool_wait;
+
+static inline void
+pool_before_poll(uv_prepare_t *h)
+{
+    const pool_wait *w = h->data;
+
+    if (w->is_over(w->ctx))
+        uv_stop(h->loop);
+}
+
+static inline void
+pool_wait_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+/* UV_RUN_ONCE runs timers that are due before it polls, and what is told there may be the last that
+ * ever happens.  So is_over() is asked before each poll, too: then it does not wait. */
+static inline void
+pool_run_until(uv_loop_t *loop, bool (*is_over)(void *ctx), void *ctx)
+{
+    pool_wait *w = calloc(1, sizeof *w);
+
+    assert_non_null(w);
+    w->is_over = is_over;
+    w->ctx = ctx;
+    assert_int_equal(uv_prepare_init(loop, &w->before_poll), 0);
+    w->before_poll.data = w;
+    assert_int_equal(uv_prepare_start(&w->before_poll, pool_before_poll), 0);
+    while (!is_over(ctx))
+        uv_run(loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&w->before_poll, pool_wait_closed);
+}
+
+typedef struct pool_told {
+    const pool_tally *t;
+    unsigned n;
+} pool_told;
+
+static inline bool
+pool_has_told(void *ctx)
+{
+    const pool_told *told = ctx;
+
+    return told->t->n_told >= told->n;
+}
+
+static inline void
+pool_run_until_told(uv_loop_t *loop, const pool_tally *t, unsigned n)
+{
+    pool_told told = { t, n };
+
+    pool_run_until(loop, pool_has_told, &told);
 }
 
 static inline pool_tally *

@@ -51,6 +51,19 @@ test_session__idle_longer_than_a_stage_may_take(void **none)
     free(c);
 }
 
+typedef struct rest {
+    pool_told told;
+    const lw_list *idle;
+} rest;
+
+static bool
+is_told_and_idle(void *ctx)
+{
+    rest *r = ctx;
+
+    return pool_has_told(&r->told) && r->idle->n > 0;
+}
+
 static void
 test_pool__idle_longer_than_a_stage_may_take(void **none)
 {
@@ -72,12 +85,12 @@ test_pool__idle_longer_than_a_stage_may_take(void **none)
     p = pool_open(&a);
     for (unsigned i = 0; i < N; i++) {
         lw_list *idle = &p->workers[0].lines[LW_LINE_IDLE];
+        rest r = { { t, i + 1 }, idle };
 
         if (i > 0)
             let_pass(((lw_line *)lw_list_first(idle))->channel.link.engine);
         assert_int_equal(pool_give(p, "ok", i, t, false, NULL), LW_OK);
-        while (t->n_told <= i || idle->n == 0)
-            uv_run(&loop, UV_RUN_ONCE);
+        pool_run_until(&loop, is_told_and_idle, &r);
     }
     lw_pool_close(p);
     uv_run(&loop, UV_RUN_DEFAULT);

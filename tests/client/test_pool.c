@@ -5,7 +5,6 @@
 #include "client/pool_test.h"
 
 #include <sched.h>
-#include <uv.h>
 
 /* ---- many messages ---------------------------------------------------------------------- */
 

@@ -9,8 +9,6 @@
 
 #include "support/memory.h"
 
-#include <uv.h>
-
 enum { JOBS = 6 };
 
 /* what was told, and of how many jobs the pool had no memory for a report */
@@ -25,8 +23,7 @@ work(lw_pool *p, uv_loop_t *loop, run *r)
 {
     for (unsigned n = 0; n < JOBS; n++)
         r->n_taken += pool_give(p, n == 3 ? "defer" : "ok", n, r->t, false, NULL) == LW_OK;
-    while (r->t->n_told < r->n_taken)
-        uv_run(loop, UV_RUN_ONCE);
+    pool_run_until_told(loop, r->t, r->n_taken);
 }
 
 static void

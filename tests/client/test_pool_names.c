@@ -82,8 +82,7 @@ run_messages(name *n, lw_pool_stats *stats)
     p->workers[0].setup.lookup_ctx = n;
     for (unsigned i = 0; i < N; i++)
         assert_int_equal(pool_give(p, "ok", i, t, false, NULL), LW_OK);
-    while (t->n_told < N)
-        uv_run(&loop, UV_RUN_ONCE);
+    pool_run_until_told(&loop, t, N);
     lw_pool_stats_get(p, stats);
     lw_pool_close(p);
     uv_run(&loop, UV_RUN_DEFAULT);

@@ -8,7 +8,6 @@
 #include "client/pool_test.h"
 
 #include <inttypes.h>
-#include <uv.h>
 
 /* a crowd, and a pool on a loop that only the test runs */
 typedef struct scene {
@@ -49,8 +48,7 @@ scene_give(scene *s, const char *kind, unsigned n)
 static void
 run_until_told(scene *s, unsigned n)
 {
-    while (s->t->n_told < n)
-        uv_run(&s->loop, UV_RUN_ONCE);
+    pool_run_until_told(&s->loop, s->t, n);
 }
 
 /* the numbers before its end; everything of n jobs must be true */
@@ -118,11 +116,23 @@ test_age__idle_session_is_renewed_before_the_next_message(void **state)
     }
 }
 
+enum { AGED = 60 };
+
+/* true: all were told.  It is asked in each turn of the loop, and makes the session too old. */
+static bool
+ages_until_told(void *ctx)
+{
+    scene *s = ctx;
+
+    let_time_pass(&s->loop);
+    return s->t->n_told == AGED;
+}
+
 /* each turn of the loop makes the session too old: it takes no more, what is on it is answered */
 static void
 test_age__session_with_work_takes_no_more_and_loses_nothing(void **state)
 {
-    enum { N = 60, WINDOW = 8 };
+    enum { N = AGED, WINDOW = 8 };
     static const char *const ehlos[] = { CHUNKING_EHLO, PIPELINING_EHLO, LOCK_STEP_EHLO };
 
     (void)state;
@@ -136,10 +146,7 @@ test_age__session_with_work_takes_no_more_and_loses_nothing(void **state)
         scene_begin(&s);
         for (unsigned n = 0; n < N; n++)
             scene_give(&s, "ok", n);
-        while (s.t->n_told < N) {
-            uv_run(&s.loop, UV_RUN_ONCE);
-            let_time_pass(&s.loop);
-        }
+        pool_run_until(&s.loop, ages_until_told, &s);
         scene_end(&s, N, &stats);
         pool_check(s.t, s.c, N);
         assert_int_equal(stats.accepted, N);
@@ -416,21 +423,26 @@ typedef enum death {
     TOO_LATE    /* it dies when the message has been submitted and is not yet on it           */
 } death;
 
+static bool
+has_no_connection(void *ctx)
+{
+    const scene *s = ctx;
+    lw_pool_stats stats;
+
+    lw_pool_stats_get(s->p, &stats);
+    return stats.open == 0;
+}
+
 static void
 die_and_give(scene *s, death when, unsigned n)
 {
-    lw_pool_stats stats;
-
     if (when == TOO_LATE) {
         uv_run(&s->loop, UV_RUN_NOWAIT); /* old readiness is forgotten: the message comes first */
         scene_give(s, "ok", n);
     }
     crowd_hang_up(s->c);
     if (when == SEEN)
-        do {
-            uv_run(&s->loop, UV_RUN_ONCE);
-            lw_pool_stats_get(s->p, &stats);
-        } while (stats.open > 0);
+        pool_run_until(&s->loop, has_no_connection, s);
     if (when != TOO_LATE)
         scene_give(s, "ok", n);
 }
