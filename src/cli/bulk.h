@@ -86,6 +86,10 @@ int cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a);
 /** cli_bulk_failures_go_on - once the journal was taken: what earlier runs wrote, as far as this
  *  one does not tell it again; CLI_GO_ON or an exit code after a sentence */
 int cli_bulk_failures_go_on(cli_bulk_files *f);
+/** cli_bulk_are_failures - the first columns are those of a failures file */
+bool cli_bulk_are_failures(lw_rows rows);
+/** cli_bulk_cell - a cell of such a file, without the ' that it may have for spreadsheets */
+lw_span cli_bulk_cell(lw_span cell);
 /** cli_bulk_failure - one line of the failures file */
 void cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev);
 void cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *about);

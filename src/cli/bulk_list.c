@@ -299,10 +299,40 @@ begin(cli_rows *r)
                      strstr(err.text, "more than one") != NULL ? ", with --delimiter" : "");
 }
 
+/* a failures file as the list, also with further columns: its addresses are those of the first list */
+static lw_code
+next_failure(void *ctx, lw_row *row, lw_error *err)
+{
+    cli_rows *r = ctx;
+    lw_rows rows = lw_csv_rows(r->csv);
+    lw_code rc = rows.next(rows.ctx, row, err);
+
+    if (rc != LW_OK)
+        return rc;
+    for (size_t i = 0; i < row->n; i++)
+        r->values[i] = cli_bulk_cell(row->values[i]);
+    row->values = r->values;
+    return LW_OK;
+}
+
+static const char *const *
+failure_columns(void *ctx, size_t *n)
+{
+    lw_rows rows = lw_csv_rows(((cli_rows *) ctx)->csv);
+
+    return rows.columns(rows.ctx, n);
+}
+
 lw_rows
 cli_rows_rows(cli_rows *r)
 {
-    return r->is_jsonl ? (lw_rows){ next_json, json_columns, r } : lw_csv_rows(r->csv);
+    lw_rows rows;
+
+    if (r->is_jsonl)
+        return (lw_rows){ next_json, json_columns, r };
+    rows = lw_csv_rows(r->csv);
+    return cli_bulk_are_failures(rows) ? (lw_rows){ next_failure, failure_columns, r }
+                                       : rows;
 }
 
 /* counts the rows of a file, and knows its octets */

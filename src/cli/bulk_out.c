@@ -64,15 +64,59 @@ cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
     return f->report == NULL ? cannot_write("report", a->report) : CLI_GO_ON;
 }
 
-static void
-put_field(FILE *f, lw_span text)
+/* A spreadsheet would compute it, or what stands behind the ' before it.  Some take = + - @ as East
+ * Asian keyboards write them for the same: U+FF1D, FF0B, FF0D, FF20. */
+static bool
+is_like_formula(lw_span cell)
 {
-    putc('"', f);
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '"')
-            putc('"', f);
-        putc(text.ptr[i], f);
+    static const char begins[] = "=+-@\t\r\n", wide[] = "\xef\xbc",
+                      wide_ends[] = "\x9d\x8b\x8d\xa0";
+
+    while (cell.len > 0 && cell.ptr[0] == '\'')
+        cell = (lw_span){ cell.ptr + 1, cell.len - 1 };
+    if (cell.len > 0 && memchr(begins, cell.ptr[0], sizeof begins - 1) != NULL)
+        return true;
+    return cell.len >= 3 && memcmp(cell.ptr, wide, sizeof wide - 1) == 0 &&
+           memchr(wide_ends, cell.ptr[2], sizeof wide_ends - 1) != NULL;
+}
+
+/* One ' goes before what has some already, too: so that one is taken away again, and not another's */
+lw_span
+cli_bulk_cell(lw_span cell)
+{
+    bool is_marked = cell.len > 0 && cell.ptr[0] == '\'' && is_like_formula(cell);
+
+    return is_marked ? (lw_span){ cell.ptr + 1, cell.len - 1 } : cell;
+}
+
+/* lists and servers are not trusted: no formulas, no control characters, UTF-8 */
+static void
+put_text(FILE *f, lw_span text)
+{
+    for (size_t at = 0, end; at < text.len; at = end + 1) {
+        for (end = at; end < text.len && text.ptr[end] != '"' && text.ptr[end] != '\n';)
+            end++;
+        cli_print_span(f, (lw_span){ text.ptr + at, end - at });
+        if (end < text.len)
+            fputs(text.ptr[end] == '"' ? "\"\"" : "\n", f);
     }
+}
+
+static void
+put_reason(FILE *f, lw_span text)
+{
+    fputs(is_like_formula(text) ? "\"'" : "\"", f);
+    put_text(f, text);
+    putc('"', f);
+}
+
+/* With a character replaced it would be another's: what stands before it makes it nobody's, for
+ * when this file is a list. */
+static void
+put_address(FILE *f, lw_span text)
+{
+    fputs(!cli_is_shown_whole(text) ? "\"? " : is_like_formula(text) ? "\"'" : "\"", f);
+    put_text(f, text);
     putc('"', f);
 }
 
@@ -106,9 +150,9 @@ cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev)
         snprintf(enhanced, sizeof enhanced, "%u.%u.%u", ev->enhanced.klass, ev->enhanced.subject,
                  ev->enhanced.detail);
     fprintf(f->failures, "%llu,%llu,", (unsigned long long) ev->row, (unsigned long long) ev->line);
-    put_field(f->failures, ev->address);
+    put_address(f->failures, ev->address);
     fprintf(f->failures, ",%s,%s,%s,", outcome_of(ev), code, enhanced);
-    put_field(f->failures, (lw_span){ ev->text, strlen(ev->text) });
+    put_reason(f->failures, (lw_span){ ev->text, strlen(ev->text) });
     fputs("\r\n", f->failures);
     if (fflush(f->failures) != 0)
         f->has_failed = true;
@@ -141,16 +185,18 @@ copy_row(FILE *to, const lw_row *row)
     for (size_t i = 0; i < row->n; i++) {
         if (i > 0)
             putc(',', to);
-        if (i == COLUMN_ADDRESS || i == COLUMN_REASON)
-            put_field(to, row->values[i]);
+        if (i == COLUMN_ADDRESS)
+            put_address(to, cli_bulk_cell(row->values[i]));
+        else if (i == COLUMN_REASON)
+            put_reason(to, cli_bulk_cell(row->values[i]));
         else
             fwrite(row->values[i].ptr, 1, row->values[i].len, to);
     }
     fputs("\r\n", to);
 }
 
-static bool
-has_our_columns(lw_rows rows)
+bool
+cli_bulk_are_failures(lw_rows rows)
 {
     size_t n;
     const char *const *names = rows.columns(rows.ctx, &n);
@@ -158,7 +204,16 @@ has_our_columns(lw_rows rows)
     for (size_t i = 0; i < n && i < CLI_COUNT_OF(columns); i++)
         if (strcmp(names[i], columns[i]) != 0)
             return false;
-    return n == CLI_COUNT_OF(columns);
+    return n >= CLI_COUNT_OF(columns);
+}
+
+static bool
+has_our_columns(lw_rows rows)
+{
+    size_t n;
+
+    (void) rows.columns(rows.ctx, &n);
+    return n == CLI_COUNT_OF(columns) && cli_bulk_are_failures(rows);
 }
 
 /* the rejected rows of one file into another; a last line that a crash cut is left out */

@@ -117,6 +117,8 @@ int cli_error(int code, const char *fmt, ...) LW_PRINTF(2, 3);
 void cli_print(FILE *f, const char *fmt, ...) LW_PRINTF(2, 3);
 /** cli_print_span - octets on f, made safe, without a line end */
 void cli_print_span(FILE *f, lw_span text);
+/** cli_is_shown_whole - cli_print_span has nothing to replace in it */
+bool cli_is_shown_whole(lw_span text);
 /** cli_finish - flush standard output; code, or EX_IOERR (after a sentence) if that fails */
 int cli_finish(int code);
 /** cli_reply_status - "250 2.0.0 ", or "" without a code */

