@@ -345,7 +345,7 @@ class Rows(Bulk):
             again = run(*args)
             self.assertEqual((again.code, again.json['done_before']), (0, 30), again)
             self.assertEqual(len(sink.accepted()), 28)
-        self.assertEqual([(r['address'], r['outcome'], r['code']) for r in self.failures(failed)],
+        self.assertEqual(sorted((r['address'], r['outcome'], r['code']) for r in self.failures(failed)),
                          [('user7@example1.org', 'rejected', '550'),
                           ('user8@example2.org', 'rejected', '550')])
 
@@ -786,16 +786,16 @@ class Files(Bulk):
             run(*args, '--via', f'smtp://127.0.0.1:{peer.port}', '--limit', '2')
         with Peer(refusing(lambda line: codes(line) in (b'3', b'4'))) as peer:
             run(*args, '--via', f'smtp://127.0.0.1:{peer.port}')
-        self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)],
-                         [('1', 'rejected'), ('9', 'bad'), ('10', 'duplicate'), ('3', 'deferred'),
-                          ('4', 'deferred')])
+        self.assertEqual(sorted((int(r['row']), r['outcome']) for r in self.failures(failed)),
+                         [(1, 'rejected'), (3, 'deferred'), (4, 'deferred'), (9, 'bad'),
+                          (10, 'duplicate')])
         first = self.failures(failed)[0]
         with open(failed, 'ab') as f:
             f.write(b'7,8,"cut by a cra')
         with Peer(refusing(lambda line: codes(line) == b'4')) as peer:
             run(*args, '--via', f'smtp://127.0.0.1:{peer.port}')
-        self.assertEqual([(r['row'], r['outcome']) for r in self.failures(failed)],
-                         [('1', 'rejected'), ('9', 'bad'), ('10', 'duplicate'), ('4', 'deferred')])
+        self.assertEqual(sorted((int(r['row']), r['outcome']) for r in self.failures(failed)),
+                         [(1, 'rejected'), (4, 'deferred'), (9, 'bad'), (10, 'duplicate')])
         self.assertEqual(self.failures(failed)[0], first)
         self.assertFalse(os.path.exists(failed + '.new'))
 
