@@ -11,10 +11,21 @@
 
 /* ---- making ----------------------------------------------------------------------------------- */
 
+/* UV_RUN_ONCE runs the timers that are due before it polls: without this the poll would wait though
+ * what it waits for has come, and nothing else may ever come.  Who waited looks at the time. */
 static void
 on_timer(uv_timer_t *timer)
 {
-    (void)timer; /* the wait is over; who waited looks at the time */
+    uv_stop(timer->loop);
+}
+
+/* the same for what the channel hears */
+static void
+on_wake(void *ctx)
+{
+    lw_session *s = ctx;
+
+    uv_stop(&s->loop);
 }
 
 static void
@@ -46,6 +57,8 @@ make_loop(lw_session *s, const lw_cancel *cancel, lw_error *err)
     if (lw_channel_init(&s->channel, &s->setup, &s->loop, &s->transcript) < 0 ||
         watch_cancel(s, cancel) < 0)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory or descriptors");
+    s->channel.link.wake = on_wake;
+    s->channel.link.ctx = s;
     return LW_OK;
 }
 
@@ -255,7 +268,8 @@ lw_session_close(lw_session *s)
         if (s->has_cancel_watch)
             uv_close((uv_handle_t *)&s->cancel_watch, NULL);
         uv_close((uv_handle_t *)&s->timer, NULL);
-        (void)uv_run(&s->loop, UV_RUN_DEFAULT); /* only closing is left: it does not wait */
+        while (uv_run(&s->loop, UV_RUN_DEFAULT) != 0)
+            ; /* only closing is left: it does not wait */
         (void)uv_loop_close(&s->loop);
     }
     lw_transcript_deinit(&s->transcript);

@@ -3,11 +3,13 @@
  * test_idle.c - time that passes while nothing is under way: no time-out counts it
  *
  * Nobody tells an engine the time while it is idle.  So what passed is taken from its clock, and
- * no test has to wait.
+ * no test has to wait.  And time that passed before a wait begins: that wait has an end, too.
  */
 #include "client/pool_int.h"
 #include "client/pool_test.h"
 #include "smtp/client_int.h"
+
+#include "support/peer.h"
 
 static void
 let_pass(lw_smtp *e)
@@ -50,6 +52,72 @@ test_session__idle_longer_than_a_stage_may_take(void **none)
     assert_int_equal(c->connections, 1);
     free(c);
 }
+
+/* ---- time that passes before a wait begins ------------------------------------------------ */
+
+#define SILENT_EHLO "250-peer\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
+#define SILENT_GREETING "220 peer ESMTP\r\n" /* as peer.h says it */
+
+static void
+stall(void *ctx)
+{
+    (void)ctx;
+}
+
+/* the body takes longer than any time-out of the test: each is over when the wait begins */
+static lw_code
+next_span_late(void *ctx, lw_span *span)
+{
+    const uint64_t began = uv_hrtime();
+
+    while (uv_hrtime() - began < 10 * 1000000u)
+        sched_yield();
+    return pool_next_span(ctx, span);
+}
+
+/* sends to a server that says nothing more, and never would */
+static lw_code
+send_to_silent(lw_session *s, lw_report **r)
+{
+    lw_rcpt rcpt = { .address = "bob-1@example.org" };
+    lw_envelope env = { .from = "ann@example.com", .rcpts = &rcpt, .n_rcpts = 1 };
+    lw_body body = { .next = next_span_late, .rewind = pool_rewind,
+                     .size = sizeof pool_text - 1, .is_canonical = true };
+
+    return lw_session_send_raw(s, &env, &body, r);
+}
+
+/* the time of the call, or of each stage, with nothing else that would end the wait */
+static void
+test_session__time_over_before_the_wait_ends_it(void **none)
+{
+    (void)none;
+    for (unsigned of_call = 0; of_call < 2; of_call++) {
+        peer p = { .ehlo = SILENT_EHLO, .act = PEER_STALLS, .on_stall = stall,
+                   .budget = sizeof SILENT_GREETING - 1 + sizeof SILENT_EHLO - 1 };
+        lw_report *r = NULL;
+        lw_session *s;
+        lw_error err;
+        pool_aim a;
+
+        peer_start(&p);
+        pool_aim_at(&a, p.port);
+        if (!of_call)
+            a.send.timeouts.mail_ms = a.send.timeouts.rcpt_ms = a.send.timeouts.data_ms =
+                a.send.timeouts.block_ms = a.send.timeouts.final_ms = 1;
+        a.send.timeouts.quit_ms = 1;
+        if (lw_session_open(&a.send, &s, &err) != LW_OK)
+            fail_msg("%s", err.text);
+        if (of_call)
+            s->setup.opts.timeout_ms = 1;
+        assert_int_equal(send_to_silent(s, &r), LW_ETIMEOUT);
+        lw_report_free(r);
+        lw_session_close(s);
+        peer_stop(&p);
+    }
+}
+
+/* ---- a pool ------------------------------------------------------------------------------- */
 
 typedef struct rest {
     pool_told told;
@@ -108,6 +176,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session__idle_longer_than_a_stage_may_take),
+        cmocka_unit_test(test_session__time_over_before_the_wait_ends_it),
         cmocka_unit_test(test_pool__idle_longer_than_a_stage_may_take),
     };
 
