@@ -27,7 +27,10 @@
  *
  * A server's name may have several addresses: connections begin with each of them in turn (of
  * IPv6 and IPv4 the resolver's choice goes first).  One that does not answer comes last for a
- * minute.  lw_send() and sessions keep the resolver's order.
+ * minute, and so does one where no session comes to be: that refuses in its greeting, at EHLO or
+ * STARTTLS, or where TLS fails.  The connection goes on at the next address; that costs no attempt
+ * and no pause.  The server has failed when all its addresses have.  lw_send() and sessions go on
+ * at the next address too, but keep the resolver's order.
  *
  * Threads: the calls on a pool may be made from any thread, also from a completion, but for
  * lw_pool_close().  With threads of the library's own send->alloc and the allocator of

@@ -52,7 +52,8 @@ typedef struct lw_send_opts {
     size_t size;                /* set by lw_send_opts_init().  A program that was built with
                                    an older, shorter struct gets defaults for the rest; one with
                                    a newer, longer one LW_EUSAGE.  So for all options       */
-    const char *const *servers; /* URLs, tried in order on connection-level failure         */
+    const char *const *servers; /* URLs, tried in order on connection-level failure; of each
+                                   all addresses                                           */
     size_t n_servers;
     const char *user;           /* overrides the URL's; NULL = the URL's                    */
     const char *password;

@@ -7,6 +7,9 @@
  * One step at a time: lw_channel_step() takes what the link has and returns when the loop must
  * run, so that a blocking session and a pool of thousands share this code.
  *
+ * Where no session comes to be with one address of a name, the name's next one is tried: the
+ * failure that is told is that of all of them.
+ *
  * What a URL demands is decided here: without the TLS that it asks for nothing goes further,
  * and what was learned before TLS is asked again (the engine sees to that).  Opportunistic TLS is
  * for those who typed it, and for loopback (RFC 8314 3 wants it for nobody else).
@@ -38,6 +41,14 @@ lw_channel_close(lw_channel *c)
     c->phase = LW_CHANNEL_CLOSED;
 }
 
+static void
+forget_passed_by(lw_channel *c)
+{
+    lw_release(c->setup->alloc, c->passed_by);
+    c->passed_by = NULL;
+    c->may_come_back = false;
+}
+
 /* they are about to change: reports that have them keep what they have */
 static void
 unshare_facts(lw_channel *c)
@@ -60,6 +71,7 @@ lw_channel_deinit(lw_channel *c)
     if (c->setup == NULL)
         return;
     lw_channel_close(c);
+    forget_passed_by(c);
     unshare_facts(c);
     lw_link_deinit(&c->link);
     lw_arena_deinit(&c->arena);
@@ -154,12 +166,13 @@ forget_facts(lw_channel *c)
     c->login_code = 0;
 }
 
-lw_code
-lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
+/* rest: addresses to try in place of all of the name's; NULL = all.  Moved in on success */
+static lw_code
+open_at(lw_channel *c, const lw_url *url, struct lw_lookup *rest, lw_error *err)
 {
     lw_conn_opts where = { .alloc = c->setup->alloc, .host = url->host, .port = url->port,
                            .path = url->path, .implicit_tls = url->tls == LW_TLS_IMPLICIT,
-                           .timeout_ms = c->setup->opts.connect_timeout_ms,
+                           .timeout_ms = c->setup->opts.connect_timeout_ms, .rest = rest,
                            .lookup = c->setup->lookup, .lookup_ctx = c->setup->lookup_ctx };
     lw_code rc;
 
@@ -180,6 +193,13 @@ lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
         return rc;
     c->phase = LW_CHANNEL_CONNECTING;
     return LW_OK;
+}
+
+lw_code
+lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err)
+{
+    forget_passed_by(c);
+    return open_at(c, url, NULL, err);
 }
 
 static void
@@ -238,6 +258,8 @@ take_capabilities(lw_channel *c)
 static lw_code
 be_up(lw_channel *c)
 {
+    lw_conn_settle(c->link.conn);
+    forget_passed_by(c);
     c->phase = LW_CHANNEL_UP;
     c->is_fresh = true;
     unshare_facts(c); /* TLS and a login have come to them */
@@ -383,6 +405,84 @@ step_login(lw_channel *c, const lw_event *ev, lw_error *err)
     return rc < 0 ? rc : be_up(c);
 }
 
+/* ---- the next address -------------------------------------------------------------------------------------- */
+
+/* [RFC5321 4.1.1.10] "The sender MUST NOT intentionally close the transmission channel until it
+ * sends a QUIT command" (its reply is not waited for: another address shall have its turn) */
+static void
+say_quit(lw_channel *c)
+{
+    lw_event ev;
+
+    if (c->link.engine == NULL || lw_smtp_quit(c->link.engine) < 0)
+        return;
+    while (lw_link_poll(&c->link, &ev) == LW_OK)
+        ;
+}
+
+static void
+note_passed_by(lw_channel *c, const lw_error *err)
+{
+    lw_transcript_note(c->link.transcript, "%s", err->text);
+    if (c->passed_by == NULL &&
+        (c->passed_by = lw_zalloc(c->setup->alloc, sizeof *c->passed_by)) != NULL)
+        *c->passed_by = *err;
+    else if (c->passed_by != NULL)
+        *c->passed_by = *lw_result_of_addresses(c->passed_by, err);
+}
+
+/* err, of the last address, becomes that of the name: it lasts if all do */
+static void
+speak_for_all(const lw_channel *c, lw_error *err)
+{
+    const lw_error last = *err, *all = &last, *other = &last;
+
+    if (c->passed_by != NULL) {
+        all = lw_result_of_addresses(c->passed_by, &last);
+        other = all == &last ? c->passed_by : &last;
+    }
+    *err = *all;
+    if (strcmp(all->text, other->text) != 0) {
+        lw_fail(err, all->code, all->stage, "%s; another address: %s", all->text, other->text);
+        err->retry = all->retry;
+        err->reply_code = all->reply_code;
+        err->enhanced = all->enhanced;
+        err->os_err = all->os_err;
+    }
+    if (c->may_come_back && lw_result_is_lasting(err))
+        err->retry = LW_RETRY_LATER;
+}
+
+/* [RFC5321 5.1] "the SMTP client MUST be able to try (and retry) each of the relevant addresses in
+ * this list in order, until a delivery attempt succeeds"
+ * true: the next one is being tried.  What may pass does not bring the client to one that did not
+ * answer a moment ago; what lasts does, since it is told only when all addresses have said so. */
+static bool
+goes_on_elsewhere(lw_channel *c, lw_error *err)
+{
+    bool is_lasting = lw_result_is_lasting(err);
+    struct lw_lookup *rest;
+    lw_error none;
+
+    if (c->link.conn == NULL || !lw_result_other_host(err))
+        return false;
+    c->may_come_back |= !is_lasting || lw_conn_some_failed(c->link.conn);
+    rest = lw_conn_pass_by(c->link.conn, !is_lasting);
+    if (rest == NULL) {
+        speak_for_all(c, err);
+        return false;
+    }
+    note_passed_by(c, err);
+    say_quit(c);
+    lw_error_clear(&none);
+    if (open_at(c, c->url, rest, &none) < 0) {
+        lw_release(c->setup->alloc, rest);
+        return false;
+    }
+    lw_error_clear(err);
+    return true;
+}
+
 /* ---- steps --------------------------------------------------------------------------------------------------- */
 
 static lw_code
@@ -419,11 +519,14 @@ step(lw_channel *c, lw_error *err)
 lw_code
 lw_channel_step(lw_channel *c, lw_error *err)
 {
-    lw_code rc = LW_OK;
+    lw_code rc;
 
-    while (rc == LW_OK && c->phase != LW_CHANNEL_UP && c->phase != LW_CHANNEL_CLOSED)
-        rc = step(c, err);
-    if (rc < 0)
-        lw_channel_explain(c, err);
-    return rc;
+    do {
+        rc = LW_OK;
+        while (rc == LW_OK && c->phase != LW_CHANNEL_UP && c->phase != LW_CHANNEL_CLOSED)
+            rc = step(c, err);
+        if (rc < 0)
+            lw_channel_explain(c, err);
+    } while (rc < 0 && goes_on_elsewhere(c, err));
+    return rc < 0 ? err->code : rc;
 }

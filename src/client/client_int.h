@@ -221,6 +221,8 @@ typedef struct lw_channel {
     lw_channel_phase phase;
     struct lw_login *login;     /* while it lasts                                             */
     bool is_fresh;              /* nothing was sent over this connection yet                  */
+    lw_error *passed_by;        /* what speaks for the addresses that were; NULL = none were  */
+    bool may_come_back;         /* one of the name's addresses that failed                    */
     lw_arena arena;             /* of what follows; emptied with each connection              */
     lw_server_facts facts;
     lw_shared_facts *shared;    /* of facts, for reports; NULL = not made since they changed  */
@@ -234,8 +236,8 @@ LW_MUST_USE lw_code lw_channel_init(lw_channel *c, lw_setup *setup, uv_loop_t *l
 void lw_channel_deinit(lw_channel *c);
 /** lw_channel_open - begin with this server; then lw_channel_step until it is not LW_AGAIN */
 LW_MUST_USE lw_code lw_channel_open(lw_channel *c, const lw_url *url, lw_error *err);
-/** lw_channel_step - go on.  LW_OK: usable; LW_AGAIN: the loop must run; else why not, with the
- *  sentence as lw_channel_explain leaves it */
+/** lw_channel_step - go on, at the next address of the name where one is of no use.  LW_OK: usable;
+ *  LW_AGAIN: the loop must run; else why not, with the sentence as lw_channel_explain leaves it */
 LW_MUST_USE lw_code lw_channel_step(lw_channel *c, lw_error *err);
 /** lw_channel_handshake - after START_TLS on a channel that is UP by hand: TLS; then step */
 LW_MUST_USE lw_code lw_channel_handshake(lw_channel *c, lw_error *err);
@@ -310,6 +312,8 @@ lw_smtp *lw_session_engine(const lw_session *s);
 
 /** lw_result_other_host - the failure is the host's: the next server may do better */
 bool lw_result_other_host(const lw_error *err);
+/** lw_result_of_addresses - of failures at two addresses of a name, the one that is the name's */
+const lw_error *lw_result_of_addresses(const lw_error *first, const lw_error *next);
 /** lw_result_is_lasting - connecting failed in a way that trying again does not help */
 bool lw_result_is_lasting(const lw_error *err);
 /** lw_result_may_pass - recipients that are unsent for this reason may be offered again */

@@ -15,6 +15,7 @@
  * and costs nothing, as often as there may be connections that are full.  One that has taken none
  * yet is no better than the next: there it is an ordinary deferral.
  *
+ * A server's name may have several addresses: it has failed when all of them have (channel.c).
  * What a failure to connect costs: nothing while other connections to that server are up; they
  * show that it takes only so many, so the pool keeps to fewer for a while.  Otherwise the server
  * is left alone for a pause, and when no server can be reached every waiting job has lost an

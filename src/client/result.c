@@ -25,7 +25,7 @@ lw_result_other_host(const lw_error *err)
     case LW_EPROTO:
     case LW_ELIMIT:
     case LW_EREPLY:
-        /* RFC 5321 5.1: the next host, where no session came to be with this one */
+        /* RFC 5321 5.1: the next address or host, where no session came to be with this one */
         return err->stage <= LW_STAGE_STARTTLS && err->stage != LW_STAGE_NONE;
     case LW_OK:
     case LW_AGAIN:
@@ -93,9 +93,9 @@ lw_result_is_lasting(const lw_error *err)
     case LW_EBUG:
     case LW_ECAPABILITY: return true;
     case LW_EHOST:
-    case LW_ETLS: return err->retry != LW_RETRY_LATER && !is_passing_reply(err);
-    case LW_EAUTH:
-    case LW_EREPLY: return !is_passing_reply(err);
+    case LW_ETLS:
+    case LW_EREPLY: return err->retry != LW_RETRY_LATER && !is_passing_reply(err);
+    case LW_EAUTH: return !is_passing_reply(err);
     case LW_OK:
     case LW_AGAIN:
     case LW_DONE:
@@ -113,6 +113,13 @@ lw_result_is_lasting(const lw_error *err)
     case LW_EPROTO: return false;
     }
     return false;
+}
+
+const lw_error *
+lw_result_of_addresses(const lw_error *first, const lw_error *next)
+{
+    /* a server's own words tell more than that none was reached; "later" goes before "never" */
+    return next->stage <= LW_STAGE_CONNECT || !lw_result_is_lasting(first) ? first : next;
 }
 
 bool

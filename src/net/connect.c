@@ -5,6 +5,7 @@
  * Happy Eyeballs as RFC 8305 tells it: one attempt after another, each begun when the one
  * before has failed or has not succeeded within the Connection Attempt Delay; the first that
  * connects wins and the others are closed.  When all have failed, one sentence names them all.
+ * Those that have not failed are kept until the winner has shown to be of use.
  */
 #include "net/net_int.h"
 
@@ -183,6 +184,27 @@ stop_race(lw_conn *c)
             give_up(&c->attempts[i]);
 }
 
+static void
+forget_addresses(lw_conn *c)
+{
+    lw_release(c->alloc, c->found); /* 4 KiB, and nobody asks again */
+    c->found = NULL;
+}
+
+/* no session may come to be with the winner: then it is the turn of those that have not failed */
+static void
+keep_the_rest(lw_conn *c, size_t winner)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->n_attempts; i++)
+        if (i != winner && c->attempts[i].os_err == 0)
+            c->found->addrs[n++] = c->found->addrs[i];
+    c->found->n = n;
+    if (n == 0)
+        forget_addresses(c);
+}
+
 /* [RFC8305 5] "all other connections attempts that have not yet succeeded SHOULD be canceled" */
 static void
 win(lw_attempt *a, int polled)
@@ -190,13 +212,11 @@ win(lw_attempt *a, int polled)
     lw_conn *c = a->conn;
     size_t i = (size_t)(a - c->attempts);
 
-    lw_rotation_worked(c->rotation, &c->found->addrs[i]);
     note_overtaken(c, i);
     c->poll = &a->poll;
     c->polled = polled;
     stop_race(c);
-    lw_release(c->alloc, c->found); /* 4 KiB, and nobody asks again */
-    c->found = NULL;
+    keep_the_rest(c, i);
     lw_conn_connected(c, a);
 }
 
@@ -322,6 +342,50 @@ race(lw_conn *c)
     begin_next(c);
 }
 
+/* ---- what came of it ------------------------------------------------------------------------------- */
+
+/* false: nothing was reached, or a path */
+static bool
+reached(const lw_conn *c, lw_addr *a)
+{
+    return c->address[0] != '\0' && lw_addr_literal(a, c->address, c->port);
+}
+
+void
+lw_conn_settle(lw_conn *c)
+{
+    lw_addr a;
+
+    if (!reached(c, &a))
+        return;
+    lw_rotation_worked(c->rotation, &a);
+    forget_addresses(c);
+}
+
+lw_lookup *
+lw_conn_pass_by(lw_conn *c, bool only_promising)
+{
+    lw_lookup *rest = c->found;
+    lw_addr a;
+
+    if (!reached(c, &a))
+        return NULL;
+    lw_rotation_failed(c->rotation, &a, uv_now(c->loop));
+    if (rest == NULL)
+        return NULL;
+    lw_rotation_rest(c->rotation, rest, uv_now(c->loop), only_promising);
+    if (rest->n == 0)
+        return NULL;
+    c->found = NULL;
+    return rest;
+}
+
+bool
+lw_conn_some_failed(const lw_conn *c)
+{
+    return c->n_failed > 0;
+}
+
 /* ---- names --------------------------------------------------------------------------------------------- */
 
 static void
@@ -365,6 +429,15 @@ drop_lookup(lw_conn *c)
 }
 
 static void
+order(lw_conn *c)
+{
+    if (c->rotation != NULL)
+        lw_rotation_order(c->rotation, c->found, uv_now(c->loop));
+    else
+        lw_addrs_interleave(c->found);
+}
+
+static void
 on_resolved(uv_async_t *async)
 {
     lw_conn *c = async->data;
@@ -376,10 +449,7 @@ on_resolved(uv_async_t *async)
     if (c->found->n > LW_ADDRS_MAX || c->found->n == 0) {
         fail_lookup(c, c->found);
     } else {
-        if (c->rotation != NULL)
-            lw_rotation_order(c->rotation, c->found, uv_now(c->loop));
-        else
-            lw_addrs_interleave(c->found);
+        order(c);
         race(c);
     }
     lw_conn_tell_now(c);
@@ -437,12 +507,14 @@ copy_opts(lw_conn *c, const lw_conn_opts *opts)
      * previous attempt" (one that has failed is not waited for) */
     if (c->attempt_delay_ms < ATTEMPT_DELAY_MIN_MS)
         c->attempt_delay_ms = ATTEMPT_DELAY_MIN_MS;
-    c->found = lw_zalloc(c->alloc, sizeof *c->found);
     if (opts->host != NULL)
         c->host = lw_strdup(c->alloc, opts->host);
     else
         c->path = lw_strdup(c->alloc, opts->path);
-    return c->found == NULL || (c->host == NULL && c->path == NULL) ? LW_ENOMEM : LW_OK;
+    if (c->host == NULL && c->path == NULL)
+        return LW_ENOMEM;
+    c->found = opts->rest != NULL ? opts->rest : lw_zalloc(c->alloc, sizeof *c->found);
+    return c->found == NULL ? LW_ENOMEM : LW_OK;
 }
 
 static void
@@ -465,12 +537,15 @@ begin_race(lw_conn *c, const lw_conn_opts *opts, lw_error *err)
     if (c->path != NULL && !lw_addr_unix(&c->found->addrs[0], c->path))
         return lw_fail(err, LW_ECONFIG, LW_STAGE_CONNECT, "the socket path is too long");
     start_timers(c);
-    if (c->path != NULL || lw_addr_literal(&c->found->addrs[0], c->host, c->port))
-        c->found->n = 1;
-    else if (is_localhost(c->host) && opts->lookup == NULL)
-        add_localhost(c->found, c->port);
-    else
-        return look_up(c, opts, err);
+    if (opts->rest == NULL) {
+        if (c->path != NULL || lw_addr_literal(&c->found->addrs[0], c->host, c->port))
+            c->found->n = 1;
+        else if (is_localhost(c->host) && opts->lookup == NULL)
+            add_localhost(c->found, c->port);
+        else
+            return look_up(c, opts, err);
+        order(c);
+    }
     race(c);
     return LW_OK;
 }

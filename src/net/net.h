@@ -127,6 +127,8 @@ typedef struct lw_conn_opts {
     uint64_t timeout_ms;         /* until LW_CONN_OPEN; 0 = 30,000                           */
     uint32_t attempt_delay_ms;   /* RFC 8305 5 Connection Attempt Delay; 0 = 250             */
     lw_rotation *rotation;       /* NULL = the resolver's order, each time                   */
+    struct lw_lookup *rest;      /* from lw_conn_pass_by: tried in place of all of host's;
+                                    moved in on success.  NULL = look host up               */
     lw_lookup_fn lookup;         /* NULL = getaddrinfo; tests give addresses of their own    */
     void *lookup_ctx;
 } lw_conn_opts;
@@ -153,6 +155,16 @@ LW_MUST_USE lw_code lw_conn_read(lw_conn *c, char *buf, size_t cap, size_t *n);
  *  LW_AGAIN: nothing taken; negative: lost.  After LW_AGAIN the same octets must come first again.
  *  After a failed write what the peer said before ("421 ...") can still be read */
 LW_MUST_USE lw_code lw_conn_write(lw_conn *c, const lw_slice *v, int count, size_t *n);
+/** lw_conn_settle - what listens there is of use: the rotation holds nothing against its address, and
+ *  the name's other addresses are forgotten */
+void lw_conn_settle(lw_conn *c);
+/** lw_conn_pass_by - what listens there is of no use: for a while, connections that share the rotation
+ *  come to its address last.  Returns the name's addresses that have not failed yet, for
+ *  lw_conn_opts.rest or lw_release(); only_promising: without those that come last.  NULL: none are
+ *  left, or nothing was reached, or it was settled */
+struct lw_lookup *lw_conn_pass_by(lw_conn *c, bool only_promising);
+/** lw_conn_some_failed - addresses that its race tried could not be reached */
+bool lw_conn_some_failed(const lw_conn *c);
 const lw_error *lw_conn_error(const lw_conn *c);
 /** lw_conn_address - "192.0.2.1" or the Unix path of the peer reached, "" before; _port: its port */
 const char *lw_conn_address(const lw_conn *c);

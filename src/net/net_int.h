@@ -78,7 +78,9 @@ void lw_addrs_interleave(lw_lookup *l);
 typedef struct lw_avoided lw_avoided;
 /** lw_rotation_order - the order of the next connection's race */
 void lw_rotation_order(lw_rotation *r, lw_lookup *l, uint64_t now_ms);
-/** lw_rotation_failed, _worked - what became of an attempt; r NULL is fine */
+/** lw_rotation_rest - those that come last behind the others, or not at all; r NULL is fine */
+void lw_rotation_rest(lw_rotation *r, lw_lookup *l, uint64_t now_ms, bool only_promising);
+/** lw_rotation_failed, _worked - what became of an address; r NULL is fine */
 void lw_rotation_failed(lw_rotation *r, const lw_addr *a, uint64_t now_ms);
 void lw_rotation_worked(lw_rotation *r, const lw_addr *a);
 
@@ -256,7 +258,8 @@ struct lw_conn {
     uint64_t timeout_ms;
     uint32_t attempt_delay_ms;
     lw_rotation *rotation;   /* NULL = none                                                  */
-    lw_lookup *found;        /* addresses in the order of the race                           */
+    lw_lookup *found;        /* addresses in the order of the race; when it is won, those that
+                                have not failed; NULL = none                              */
     lw_attempt *attempts;    /* one for each                                                 */
     size_t n_attempts, n_begun, n_failed;
     lw_resolve *resolve;

@@ -5,8 +5,9 @@
  * The resolver puts the addresses of a name into the same order each time, whatever the name
  * service does, so all connections would go to the first one.  With a rotation the next
  * connection begins with the next address of each family.  Which family goes first stays the
- * resolver's choice.  An address that failed, or was overtaken in the race, comes last until
- * LW_AVOIDED_MS are over: it is still tried when nothing else is left.
+ * resolver's choice.  An address that failed, was overtaken in the race, or was passed by because
+ * no session came to be there, comes last until LW_AVOIDED_MS are over: it is still tried when
+ * nothing else is left.
  */
 #include "net/net_int.h"
 
@@ -102,6 +103,13 @@ split(lw_rotation *r, lw_lookup *l, lw_lookup *last, uint64_t now_ms)
 }
 
 static void
+append(lw_lookup *l, const lw_lookup *last)
+{
+    memcpy(&l->addrs[l->n], last->addrs, last->n * sizeof last->addrs[0]);
+    l->n += last->n;
+}
+
+static void
 turn(lw_lookup *l, uint32_t n)
 {
     turn_family(l, AF_INET6, n);
@@ -118,6 +126,17 @@ lw_rotation_order(lw_rotation *r, lw_lookup *l, uint64_t now_ms)
     turn(l, r->next);
     turn(&last, r->next);
     r->next++;
-    memcpy(&l->addrs[l->n], last.addrs, last.n * sizeof last.addrs[0]);
-    l->n += last.n;
+    append(l, &last);
+}
+
+void
+lw_rotation_rest(lw_rotation *r, lw_lookup *l, uint64_t now_ms, bool only_promising)
+{
+    lw_lookup last;
+
+    if (r == NULL)
+        return;
+    split(r, l, &last, now_ms);
+    if (!only_promising)
+        append(l, &last);
 }

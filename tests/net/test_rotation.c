@@ -246,6 +246,98 @@ test_connections__pass_by_an_address_that_refused(void **state)
     named_close(&n);
 }
 
+/* ---- addresses that are of no use ------------------------------------------------------- */
+
+/* connected is not yet of use: who says so is its owner */
+static void
+reach(named *n, end *e, const char *to)
+{
+    open_conn(&n->w, e, &n->o);
+    n->o.rest = NULL;
+    RUN_UNTIL(&n->w, is_told(e));
+    assert_int_equal(e->told[LW_CONN_OPEN], 1);
+    assert_string_equal(lw_conn_address(e->c), to);
+}
+
+/* the next one begins with what has not failed: neither those passed by nor one that refused */
+static void
+test_connections__passed_by_go_on_to_the_rest(void **state)
+{
+    static const bool some[] = { true, false, true };
+    named n;
+    end e;
+
+    (void)state;
+    named_open(&n, some);
+    n.r.next = 1;
+    reach(&n, &e, "127.0.0.3");
+    n.o.rest = lw_conn_pass_by(e.c, false);
+    assert_non_null(n.o.rest);
+    assert_int_equal(n.o.rest->n, 1);
+    end_free(&e);
+    reach(&n, &e, "127.0.0.1");
+    assert_null(lw_conn_pass_by(e.c, false));
+    end_free(&e);
+    /* all have failed: as if none had */
+    n.r.next = 2;
+    reach(&n, &e, "127.0.0.3");
+    lw_conn_settle(e.c);
+    end_free(&e);
+    assert_goes(&n, "127.0.0.3", 1);
+    named_close(&n);
+}
+
+static void
+test_connections__promising_rest_is_without_those_that_come_last(void **state)
+{
+    static const bool all[] = { true, true, true };
+    named n;
+    end e;
+
+    (void)state;
+    named_open(&n, all);
+    lw_rotation_failed(&n.r, &n.answer.addrs[1], uv_now(&n.w.loop));
+    reach(&n, &e, "127.0.0.1");
+    n.o.rest = lw_conn_pass_by(e.c, true);
+    assert_non_null(n.o.rest);
+    assert_int_equal(n.o.rest->n, 1);
+    end_free(&e);
+    reach(&n, &e, "127.0.0.3");
+    assert_null(lw_conn_pass_by(e.c, true));
+    end_free(&e);
+    n.r.next = 0;
+    reach(&n, &e, "127.0.0.1"); /* all come last */
+    assert_null(lw_conn_pass_by(e.c, true));
+    n.o.rest = lw_conn_pass_by(e.c, false);
+    assert_null(n.o.rest); /* left out is left out */
+    end_free(&e);
+    named_close(&n);
+}
+
+static void
+test_connections__settled_have_no_rest(void **state)
+{
+    static const bool all[] = { true, true, true };
+    named n;
+    end e;
+
+    (void)state;
+    named_open(&n, all);
+    n.o.rotation = NULL;
+    reach(&n, &e, "127.0.0.1");
+    lw_conn_settle(e.c);
+    assert_null(lw_conn_pass_by(e.c, false));
+    end_free(&e);
+    reach(&n, &e, "127.0.0.1");
+    n.o.rest = lw_conn_pass_by(e.c, true); /* without a rotation nothing comes last */
+    assert_non_null(n.o.rest);
+    assert_int_equal(n.o.rest->n, 2);
+    end_free(&e);
+    reach(&n, &e, "127.0.0.2");
+    end_free(&e);
+    named_close(&n);
+}
+
 /* ---- addresses that do not answer ------------------------------------------------------- */
 
 /* overtaken once; later connections that began with it would wait for an hour */
@@ -306,6 +398,9 @@ main(void)
         cmocka_unit_test(test_rotation__none_and_paths_are_fine),
         cmocka_unit_test(test_connections__go_to_the_addresses_in_turn),
         cmocka_unit_test(test_connections__pass_by_an_address_that_refused),
+        cmocka_unit_test(test_connections__passed_by_go_on_to_the_rest),
+        cmocka_unit_test(test_connections__promising_rest_is_without_those_that_come_last),
+        cmocka_unit_test(test_connections__settled_have_no_rest),
         cmocka_unit_test(test_connections__pass_by_an_address_that_was_overtaken),
         cmocka_unit_test(test_connections__pass_by_an_address_that_took_all_the_time),
     };

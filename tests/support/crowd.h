@@ -56,6 +56,7 @@ typedef struct crowd_conn {
 
 typedef struct crowd {
     const char *ehlo;         /* the whole answer to EHLO                                      */
+    const char *greeting;     /* NULL = 220; behind a 4yz it closes, behind a 5yz at QUIT      */
     const char *auth_reply;   /* NULL = 235                                                    */
     unsigned max_conns;       /* more at a time get a 421 at the greeting; 0 = no limit        */
     unsigned close_after;     /* messages, then the connection is closed; 0 = never            */
@@ -384,7 +385,8 @@ crowd_accept(crowd *c)
     c->n_now++;
     if (c->n_now > c->most_conns)
         c->most_conns = c->n_now;
-    if (!crowd_say(k, "220 crowd ESMTP\r\n"))
+    if (!crowd_say(k, c->greeting != NULL ? c->greeting : "220 crowd ESMTP\r\n") ||
+        (c->greeting != NULL && c->greeting[0] == '4'))
         crowd_close(c, i);
 }
 
