@@ -9,9 +9,10 @@
  *     while ((want = lw_smtp_want(e)) != 0) {
  *         if (want & LW_WANT_EVENT) { lw_smtp_next(e, &ev); ...decide...; continue; }
  *         poll(socket, want & LW_WANT_READ, want & LW_WANT_WRITE, lw_smtp_deadline(e));
- *         lw_smtp_tick(e, now);
+ *         lw_smtp_set_now(e, now);
  *         readable: recv, lw_smtp_feed (or lw_smtp_eof)
  *         writable: lw_smtp_out, writev, lw_smtp_sent
+ *         neither: lw_smtp_tick(e, now);
  *     }
  *
  * Read and write at the same time, always: a peer may stop reading until its replies are
@@ -264,7 +265,12 @@ LW_API void lw_smtp_fail(lw_smtp *e, lw_code code, const char *text);
 
 /** lw_smtp_deadline - when lw_smtp_tick must be called at the latest; UINT64_MAX = never */
 LW_API uint64_t lw_smtp_deadline(const lw_smtp *e);
-/** lw_smtp_tick - tell the time.  LW_OK, or LW_ETIMEOUT: a deadline passed, the engine is closed */
+/** lw_smtp_set_now - tell the time, and judge no deadline.  Before octets are fed, and before work
+ *  is given to an engine that was idle: a reply that has come was in time, however late the driver
+ *  woke, and no wait begins in the past */
+LW_API void lw_smtp_set_now(lw_smtp *e, uint64_t now_ms);
+/** lw_smtp_tick - tell the time when there is nothing to read.  LW_OK, or LW_ETIMEOUT: a deadline
+ *  passed, the engine is closed */
 LW_API lw_code lw_smtp_tick(lw_smtp *e, uint64_t now_ms);
 
 typedef enum lw_event_kind {

@@ -371,7 +371,10 @@ step_starttls(lw_channel *c, const lw_event *ev, lw_error *err)
         return lw_channel_handshake(c, err);
     if (ev->kind != LW_EVENT_NO_TLS)
         return LW_OK;
-    return is_tls_required(c) ? fail_no_starttls(c, &ev->reply, err) : after_tls(c, err);
+    if (is_tls_required(c))
+        return fail_no_starttls(c, &ev->reply, err);
+    /* with 421 the session is over: the next look tells */
+    return ev->reply.code == 421 ? LW_OK : after_tls(c, err);
 }
 
 static lw_code

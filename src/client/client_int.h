@@ -85,6 +85,7 @@ typedef struct lw_link {
     lw_smtp *engine;            /* NULL until the connection is there                         */
     lw_conn_event happened;     /* what ended connecting or a handshake                       */
     bool has_happened, is_readable, is_write_blocked;
+    uint64_t now_ms;            /* what the engine was told last                              */
     bool is_over;               /* the engine was told that the connection has ended          */
     unsigned char first[8];     /* the first octets that came, to know what speaks there      */
     size_t n_first;
@@ -119,10 +120,10 @@ LW_MUST_USE lw_code lw_link_secured(lw_link *l);
 LW_MUST_USE lw_code lw_link_poll(lw_link *l, lw_event *ev);
 /** lw_link_is_idle - the engine waits for its caller: submit, answer, ask */
 bool lw_link_is_idle(const lw_link *l);
-/** lw_link_tick - give the engine the time of the loop.  Nobody does while a connection is idle: due
- *  before a command, or that has waited already when it is said */
-void lw_link_tick(lw_link *l);
-/** lw_link_is_alive - a look without waiting, and a tick: the idle connection is still there */
+/** lw_link_tell_time - give the engine the time of the loop.  Nobody does while a connection is idle:
+ *  due before a command, or that has waited already when it is said */
+void lw_link_tell_time(lw_link *l);
+/** lw_link_is_alive - a look without waiting: the idle connection is still there, and knows the time */
 bool lw_link_is_alive(lw_link *l);
 /** lw_link_fail - end the engine for a reason of the owner's */
 void lw_link_fail(lw_link *l, lw_code code, const char *text);

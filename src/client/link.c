@@ -184,6 +184,7 @@ lw_link_begin(lw_link *l, const lw_smtp_opts *how, bool has_tls, lw_error *err)
         return lw_fail(err, rc == LW_EUSAGE ? LW_ECONFIG : rc, LW_STAGE_NONE, "%s",
                        rc == LW_EUSAGE ? "the EHLO name or a limit is malformed"
                                        : lw_code_text(rc));
+    l->now_ms = uv_now(l->loop);
     lw_conn_watch(l->conn, true, false);
     return has_tls ? lw_smtp_tls_done(l->engine) : LW_OK;
 }
@@ -312,18 +313,26 @@ step(lw_link *l, unsigned want)
 }
 
 void
-lw_link_tick(lw_link *l)
+lw_link_tell_time(lw_link *l)
 {
-    if (l->engine != NULL)
-        (void)lw_smtp_tick(l->engine, uv_now(l->loop));
+    uint64_t now_ms = uv_now(l->loop);
+
+    if (l->engine == NULL || now_ms == l->now_ms)
+        return;
+    l->now_ms = now_ms;
+    lw_smtp_set_now(l->engine, now_ms);
+    if (now_ms >= lw_smtp_deadline(l->engine))
+        l->is_readable = true; /* perhaps the reply is there, and only we were late */
 }
 
 lw_code
 lw_link_poll(lw_link *l, lw_event *ev)
 {
+    bool is_judged = false;
+
     if (l->engine == NULL)
         return LW_AGAIN;
-    lw_link_tick(l);
+    lw_link_tell_time(l);
     for (;;) {
         unsigned want = lw_smtp_want(l->engine);
 
@@ -331,8 +340,12 @@ lw_link_poll(lw_link *l, lw_event *ev)
             return lw_smtp_next(l->engine, ev);
         if (want == 0)
             return LW_DONE;
-        if ((want & LW_WANT_TLS) || !step(l, want))
+        if ((want & LW_WANT_TLS) == 0 && step(l, want))
+            continue;
+        if (is_judged)
             break;
+        (void)lw_smtp_tick(l->engine, l->now_ms);
+        is_judged = true;
     }
     watch(l);
     return LW_AGAIN;
@@ -357,7 +370,7 @@ lw_link_is_alive(lw_link *l)
 {
     if (l->engine == NULL || l->is_over)
         return false;
-    lw_link_tick(l);
+    lw_link_tell_time(l);
     if (l->in_at == l->in_len)
         read_some(l);
     return !l->is_over && l->in_len == 0;

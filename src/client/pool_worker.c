@@ -110,6 +110,13 @@ put_back(lw_pool_worker *w)
     }
 }
 
+static void
+look_at_clock(lw_pool_worker *w)
+{
+    uv_update_time(w->loop);
+    w->now_ns = uv_hrtime();
+}
+
 void
 lw_worker_flush(lw_pool_worker *w)
 {
@@ -124,6 +131,8 @@ lw_worker_flush(lw_pool_worker *w)
     lw_list_move(&told, &w->finished);
     for (node = lw_list_first(&told); node != NULL && node != &told.head; node = node->next)
         tell((lw_pool_job *)node, &counts);
+    if (told.n > 0) /* what was called may have taken its time, and none of it is a server's */
+        look_at_clock(w);
     uv_mutex_lock(&w->pool->lock);
     add_counts(&w->pool->stats, &counts);
     w->pool->stats.flights += w->new_flights;

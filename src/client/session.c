@@ -95,7 +95,7 @@ lw_session_begin_call(lw_session *s)
     uv_update_time(&s->loop);
     now = uv_now(&s->loop);
     s->deadline_ms = limit == 0 || limit > UINT64_MAX - now ? UINT64_MAX : now + limit;
-    lw_link_tick(&s->channel.link);
+    lw_link_tell_time(&s->channel.link);
 }
 
 const lw_server_facts *

@@ -163,7 +163,7 @@ lw_smtp_new(const lw_smtp_opts *opts, uint64_t now_ms, lw_smtp **out)
     e->text[0] = '\0';
     e->alloc = *alloc;
     e->cur = e->ending = NO_SLOT;
-    e->now_ms = e->began_ms = e->since_ms = now_ms;
+    e->now_ms = e->began_ms = e->since_ms = e->judged_ms = now_ms;
     e->caps.auth = e->caps.lines = e->caps.hold_max_until = LW_LIT("");
     e->has_waited = e->has_begun = true;
     if ((rc = take_options(e, &o)) != LW_OK || (rc = make_room(e)) != LW_OK) {
@@ -599,15 +599,22 @@ lw_smtp_deadline(const lw_smtp *e)
     return at;
 }
 
+void
+lw_smtp_set_now(lw_smtp *e, uint64_t now_ms)
+{
+    if (e != NULL)
+        e->now_ms = now_ms;
+}
+
 lw_code
 lw_smtp_tick(lw_smtp *e, uint64_t now_ms)
 {
     if (e == NULL)
         return LW_EUSAGE;
-    /* what was done since the time was told put no deadline before it */
-    if (now_ms == e->now_ms)
+    /* what was done since they were looked at put no deadline before it */
+    if (now_ms == e->judged_ms)
         return LW_OK;
-    e->now_ms = now_ms;
+    e->now_ms = e->judged_ms = now_ms;
     if (now_ms < lw_smtp_deadline(e))
         return LW_OK;
     /* a 221 that does not come is no failure: everything was answered */

@@ -205,7 +205,8 @@ lw_smtp_end_batch(lw_smtp *e, uint32_t i)
     e->n_in_flight--;
     e->octets_in_flight -= s->n_octets;
     s->n_octets = 0;
-    if (e->has_group && e->pipelining == LW_PIPELINING_UNTRIED && !e->is_closing)
+    if (e->has_group && s->n_transactions > 0 && e->pipelining == LW_PIPELINING_UNTRIED &&
+        !e->is_closing)
         e->pipelining = LW_PIPELINING_WORKS;
     if (s->needs_reset)
         e->needs_reset = true;

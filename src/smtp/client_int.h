@@ -129,6 +129,7 @@ struct lw_smtp {
     char ehlo_name[256];
     state state;
     uint64_t now_ms, began_ms, since_ms;
+    uint64_t judged_ms;               /* when deadlines were last looked at                   */
 
     lw_reply_parser parser;
     lw_capabilities caps;

@@ -90,6 +90,15 @@ piece_is_left(const lw_smtp *e)
     return e->pump.rest.len > 0 || (e->pump.is_last && !e->pump.at_bol && !e->pump.keep);
 }
 
+/* With LMTP the replies to BDAT LAST are counted, and behind a chunk that was refused nobody can:
+ * Dovecot sends one, others one for each recipient.
+ *   [RFC3030 2] "The resulting state from a failed BDAT command is indeterminate." */
+static bool
+chunk_must_be_answered(const lw_smtp *e, const slot *s)
+{
+    return e->opts.protocol == LW_PROTOCOL_LMTP && s->n_awaited > 0;
+}
+
 static step
 step_in_body(const lw_smtp *e, const slot *s)
 {
@@ -97,7 +106,7 @@ step_in_body(const lw_smtp *e, const slot *s)
         /* a chunk that was announced is finished whatever the replies say */
         if (piece_is_left(e))
             return STEP_BODY;
-        if (waits_for_replies(e, s) || s->n_queued > 0)
+        if (waits_for_replies(e, s) || s->n_queued > 0 || chunk_must_be_answered(e, s))
             return STEP_NONE;
         return STEP_CHUNK;
     }
@@ -548,9 +557,9 @@ reply_to_data(lw_smtp *e, uint32_t i, const lw_reply *r)
 
     if (r->code == 354) {
         s->go_ahead = true;
-        /* a dot would make an empty message of it for those that were taken; and with LMTP
-         * nobody knows how many replies it would have */
-        if (s->is_failed && (s->n_taken > 0 || e->opts.protocol == LW_PROTOCOL_LMTP))
+        /* a dot would make an empty message of it for those that were taken; and with LMTP and
+         * nobody taken it may have no reply */
+        if (s->n_taken > 0 ? s->is_failed : e->opts.protocol == LW_PROTOCOL_LMTP)
             return odd_reply(e, LW_STAGE_DATA, r);
         return LW_OK;
     }

@@ -389,6 +389,21 @@ reply_to_command(lw_smtp *e, const lw_reply *r)
     return LW_OK;
 }
 
+static lw_code
+reply_to_reset(lw_smtp *e, const lw_reply *r)
+{
+    lw_code rc;
+
+    if (r->code / 100 == 2)
+        lw_smtp_reset_was_taken(e);
+    if (r->code / 100 == 2 || r->code == 421) /* the end of a session is told for all commands */
+        return LW_OK;
+    rc = lw_smtp_lose(e, LW_EREPLY, LW_STAGE_MAIL, "the server refused RSET with %d", r->code);
+    e->err.reply_code = r->code;
+    e->err.enhanced = r->enhanced;
+    return rc;
+}
+
 lw_code
 lw_smtp_session_reply(lw_smtp *e, awaited_kind kind, const lw_reply *r)
 {
@@ -400,11 +415,7 @@ lw_smtp_session_reply(lw_smtp *e, awaited_kind kind, const lw_reply *r)
     case AWAIT_AUTH: return reply_to_auth(e, r);
     case AWAIT_COMMAND: return reply_to_command(e, r);
     case AWAIT_RSET:
-        if (r->code / 100 != 2)
-            return lw_smtp_lose(e, LW_EREPLY, LW_STAGE_MAIL, "the server refused RSET with %d",
-                                r->code);
-        lw_smtp_reset_was_taken(e);
-        return LW_OK;
+        return reply_to_reset(e, r);
     case AWAIT_QUIT: return lw_smtp_lose(e, LW_OK, LW_STAGE_QUIT, "%s", "");
     case AWAIT_MAIL:
     case AWAIT_RCPT:

@@ -293,6 +293,11 @@ class Servers(Case):
         with Peer(script(b'421 4.3.2 come back later\r\n')) as peer:
             self.assert_fails(self.send(f'smtp://127.0.0.1:{peer.port}'), 75, 'come back later')
 
+    def test_busy_at_starttls(self):
+        with Peer(script(b'220 hi\r\n', b'250-hi\r\n250 STARTTLS\r\n',
+                         b'421 4.3.2 come back later\r\n')) as peer:
+            self.assert_fails(self.send(f'smtp://127.0.0.1:{peer.port}'), 75, 'come back later')
+
     def test_no_mail_here(self):
         with Peer(script(b'554 no mail here\r\n')) as peer:
             self.assert_fails(self.send(f'smtp://127.0.0.1:{peer.port}'), 69, 'no mail here')

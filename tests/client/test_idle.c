@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_idle.c - time that passes while nothing is under way: no time-out counts it
+ * test_idle.c - time that passes while nothing is under way, or while we are held up: no time-out
+ * counts it
  *
- * Nobody tells an engine the time while it is idle.  So what passed is taken from its clock, and
- * no test has to wait.  And time that passed before a wait begins: that wait has an end, too.
+ * Nobody tells an engine the time then.  So what passed is taken from its clock, and no test has to
+ * wait.  And time that passed before a wait begins: that wait has an end, too.
  */
 #include "client/pool_int.h"
 #include "client/pool_test.h"
@@ -12,14 +13,15 @@
 #include "support/peer.h"
 
 static void
-let_pass(lw_smtp *e)
+let_pass(lw_link *l, uint64_t ms)
 {
-    const uint64_t ms = e->opts.timeouts.block_ms + 1;
+    lw_smtp *e = l->engine;
 
     assert_true(e->began_ms > ms);
     e->now_ms -= ms;
     e->since_ms -= ms;
     e->began_ms -= ms;
+    l->now_ms = e->judged_ms = 0;
 }
 
 static void
@@ -42,7 +44,7 @@ test_session__idle_longer_than_a_stage_may_take(void **none)
         lw_body body = { .next = pool_next_span, .rewind = pool_rewind,
                          .size = sizeof pool_text - 1, .is_canonical = true };
 
-        let_pass(lw_session_engine(s));
+        let_pass(&s->channel.link, a.send.timeouts.block_ms + 1);
         if (lw_session_send_raw(s, &env, &body, &r) != LW_OK)
             fail_msg("%s", lw_report_text(r));
         lw_report_free(r);
@@ -156,7 +158,8 @@ test_pool__idle_longer_than_a_stage_may_take(void **none)
         rest r = { { t, i + 1 }, idle };
 
         if (i > 0)
-            let_pass(((lw_line *)lw_list_first(idle))->channel.link.engine);
+            let_pass(&((lw_line *)lw_list_first(idle))->channel.link,
+                     a.send.timeouts.block_ms + 1);
         assert_int_equal(pool_give(p, "ok", i, t, false, NULL), LW_OK);
         pool_run_until(&loop, is_told_and_idle, &r);
     }
@@ -171,6 +174,61 @@ test_pool__idle_longer_than_a_stage_may_take(void **none)
     free(c);
 }
 
+static int
+dial(const crowd *c)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(c->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    return fd;
+}
+
+/* The reply came in time, and we look too late: we were stopped, or held up by the program. */
+static void
+test_pool__reply_that_has_come_was_in_time(void **none)
+{
+    crowd *c = crowd_new(CHUNKING_EHLO);
+    pool_tally *t = pool_tally_new();
+    uv_loop_t loop;
+    lw_line *line;
+    lw_pool *p;
+    pool_aim a;
+    int fd;
+
+    (void)none;
+    c->is_first_late = true;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    crowd_start(c);
+    pool_aim_at(&a, c->port);
+    a.send.timeouts.mail_ms = a.send.timeouts.rcpt_ms = a.send.timeouts.final_ms = 5000;
+    a.opts.loop = &loop;
+    a.opts.connections = 1;
+    a.opts.retry.attempts = 1;
+    p = pool_open(&a);
+    assert_int_equal(pool_give(p, "ok", 0, t, false, NULL), LW_OK);
+    while (c->messages == 0)
+        uv_run(&loop, UV_RUN_NOWAIT);
+    line = (lw_line *)lw_list_first(&p->workers[0].lines[LW_LINE_FULL]);
+    assert_non_null(line);
+    fd = dial(c); /* the late reply is said when another one comes */
+    while (c->late_replies == 0)
+        sched_yield();
+    let_pass(&line->channel.link, a.send.timeouts.final_ms + 1);
+    while (t->n_told == 0)
+        uv_run(&loop, UV_RUN_ONCE);
+    close(fd);
+    lw_pool_close(p);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    crowd_stop(c);
+    pool_check(t, c, 1);
+    assert_int_equal(t->outcome[0], LW_OUTCOME_ACCEPTED);
+    free(t);
+    free(c);
+}
+
 int
 main(void)
 {
@@ -178,6 +236,7 @@ main(void)
         cmocka_unit_test(test_session__idle_longer_than_a_stage_may_take),
         cmocka_unit_test(test_session__time_over_before_the_wait_ends_it),
         cmocka_unit_test(test_pool__idle_longer_than_a_stage_may_take),
+        cmocka_unit_test(test_pool__reply_that_has_come_was_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

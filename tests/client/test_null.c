@@ -675,6 +675,7 @@ test_smtp__null_is_a_wrong_call(void **state)
     RUN(lw_smtp_fail(NULL, LW_ELOST, "a"));
     IS(-1, (int64_t)lw_smtp_deadline(NULL));
     USAGE(lw_smtp_tick(NULL, 0));
+    RUN(lw_smtp_set_now(NULL, 0));
     USAGE(lw_smtp_next(NULL, &ev));
     NIL(lw_smtp_capabilities(NULL));
     IS(0, lw_smtp_flights(NULL));
