@@ -325,11 +325,13 @@ typedef struct lw_campaign_counts {
     uint64_t rows;             /* read so far                                                 */
     uint64_t accepted, rejected, deferred, unsent, uncertain; /* final in this run             */
     uint64_t bad, duplicates;
-    uint64_t done_before;      /* by earlier runs                                             */
-    uint64_t uncertain_before; /* by earlier runs, and not sent again                         */
+    uint64_t done_before;      /* accepted or rejected by earlier runs: all that the journal
+                                  knows, also behind the row where this run is            */
+    uint64_t uncertain_before; /* by earlier runs, all of them, and not sent again            */
     uint64_t in_flight;        /* handed to the pool, no answer yet                           */
     uint64_t waiting;          /* to be tried again                                           */
     uint64_t next_try_ms;      /* until the first of those is; 0 = none waits, or it is due   */
+    uint64_t rejected_before;  /* of done_before                                              */
 } lw_campaign_counts;
 
 typedef struct lw_campaign lw_campaign;

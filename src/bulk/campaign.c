@@ -243,16 +243,33 @@ lw_campaign_count(const lw_campaign *c)
 
 /* ---- life -------------------------------------------------------------------------------------------- */
 
+/* Counted here and not where a row is met: a run may stop before the rows that are done. */
+static void
+count_before(lw_campaign *c)
+{
+    uint64_t n[LW_MARK_SYNCED];
+
+    lw_journal_counts(c->journal, n);
+    c->counts.rejected_before = n[LW_MARK_REJECTED];
+    c->counts.done_before = n[LW_MARK_ACCEPTED] + n[LW_MARK_REJECTED];
+    if (!c->opts.resend_uncertain)
+        c->counts.uncertain_before = n[LW_MARK_OFFERED] + n[LW_MARK_UNCERTAIN];
+}
+
 static lw_code
 open_journal(lw_campaign *c, lw_error *err)
 {
     lw_identity who;
+    lw_code rc;
 
     if (c->opts.journal == NULL)
         return LW_OK;
     lw_mailing_identity(c->opts.mailing, who.mail);
     memcpy(who.list, c->opts.list, sizeof who.list);
-    return lw_journal_open(c->opts.journal, &who, &c->alloc, &c->journal, err);
+    rc = lw_journal_open(c->opts.journal, &who, &c->alloc, &c->journal, err);
+    if (rc == LW_OK)
+        count_before(c);
+    return rc;
 }
 
 static lw_code

@@ -92,8 +92,6 @@ known(lw_campaign *c, const lw_row *row, lw_span address, lw_fate fate,
     bool is_accepted = e->mark == LW_MARK_ACCEPTED, is_done = fate == LW_FATE_DONE;
     lw_code rc;
 
-    c->counts.done_before += is_done;
-    c->counts.uncertain_before += !is_done;
     lw_campaign_tell(c, &(lw_row_event){
         .fate = fate, .row = row->number, .line = row->line, .address = address, .code = e->code,
         .outcome = is_accepted ? LW_OUTCOME_ACCEPTED
@@ -166,7 +164,9 @@ take_row(lw_campaign *c, const lw_row *row)
     lw_slot *s;
     lw_code rc;
 
-    if ((rc = is_new(c, row, address)) != LW_OK || (rc = ask_journal(c, row, address)) != LW_OK)
+    /* the journal first: what it counts as done is no duplicate, whatever this run is asked for */
+    if ((rc = ask_journal(c, row, address)) != LW_OK ||
+        (rc = is_new(c, row, address)) != LW_OK)
         return rc;
     if ((s = make_slot(c, row)) == NULL)
         return lw_campaign_fail(c, LW_ENOMEM, NULL);

@@ -139,7 +139,8 @@ add_top(lw_buf *b, const lw_tally_about *a)
     card(b, "dim", "unsent", c->unsent);
     card(b, "dim", "bad rows", c->bad);
     card(b, "dim", "duplicates", c->duplicates);
-    card(b, "dim", "done before", c->done_before);
+    card(b, "dim", "accepted before", c->done_before - c->rejected_before);
+    card(b, "dim", "rejected before", c->rejected_before);
     lw_buf_add_str(b, "</div>\n");
 }
 

@@ -27,12 +27,26 @@ settled(const lw_campaign_counts *c)
            c->duplicates + c->done_before + c->uncertain_before;
 }
 
-uint64_t
-cli_bulk_unsent(const cli_bulk_state *s)
+/* rows that are known: of a pipe the journal may know rows that were not read again */
+static uint64_t
+all_rows(const cli_bulk_state *s)
 {
     uint64_t done = settled(&s->counts), all = s->total > s->counts.rows ? s->total : s->counts.rows;
 
-    return s->counts.unsent + (all > done ? all - done : 0);
+    return all > done ? all : done;
+}
+
+/* rows that this run never came to */
+static uint64_t
+unreached(const cli_bulk_state *s)
+{
+    return all_rows(s) - settled(&s->counts);
+}
+
+uint64_t
+cli_bulk_unsent(const cli_bulk_state *s)
+{
+    return s->counts.unsent + unreached(s);
 }
 
 /* ---- progress -------------------------------------------------------------------------------------- */
@@ -226,10 +240,16 @@ cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
     const char *go_on = s->args->journal != NULL
                             ? "run the same command again to continue"
                             : "without --journal a further run begins with the first row";
+    uint64_t rejected = s->counts.rejected + s->counts.rejected_before;
+    char rejections[80] = "";
     int n = 0;
 
+    if (rejected > 0)
+        snprintf(rejections, sizeof rejections, "; %llu %s rejected", ull(rejected),
+                 rejected == 1 ? "was" : "were");
     if (is_complete(s))
-        n = snprintf(dst, cap, "Every row of the list has been dealt with.");
+        n = snprintf(dst, cap, "Every row of the list has been dealt with%s.",
+                     rejections);
     else if (s->error.code != LW_OK)
         n = snprintf(dst, cap, "It stopped: %s; %s.", s->error.text, go_on);
     else if (s->stops > 0)
@@ -255,15 +275,16 @@ exit_code(const cli_bulk_state *s)
 {
     const lw_campaign_counts *c = &s->counts;
     uint64_t later = c->deferred + c->uncertain + c->uncertain_before + cli_bulk_unsent(s);
+    uint64_t rejected = c->rejected + c->rejected_before;
 
     if (s->error.code != LW_OK)
         return lw_exit_code(&s->error);
     if (s->stops > 0)
         return EX_TEMPFAIL;
-    if (later == 0 && c->rejected == 0)
+    if (later == 0 && rejected == 0)
         return c->bad > 0 ? EX_DATAERR : EX_OK;
-    if (c->accepted + c->done_before > 0)
-        return c->rejected > 0 || c->deferred > 0 ? EX_UNAVAILABLE : EX_TEMPFAIL;
+    if (c->accepted + c->done_before - c->rejected_before > 0)
+        return rejected > 0 || c->deferred > 0 ? EX_UNAVAILABLE : EX_TEMPFAIL;
     return later == 0 ? EX_NOUSER : EX_TEMPFAIL;
 }
 
@@ -280,12 +301,15 @@ print_counts(const cli_bulk_state *s)
         { "accepted", c->accepted },   { "rejected", c->rejected },
         { "deferred", c->deferred },   { "uncertain", c->uncertain + c->uncertain_before },
         { "unsent", cli_bulk_unsent(s) }, { "bad rows", c->bad },
-        { "duplicates", c->duplicates }, { "done before", c->done_before },
+        { "duplicates", c->duplicates },
     };
 
     for (size_t i = 0; i < CLI_COUNT_OF(lines); i++)
         if (lines[i].n > 0 || i == 0)
             printf("%-12s %10llu\n", lines[i].name, ull(lines[i].n));
+    if (c->done_before > 0)
+        printf("%-12s %10llu  (%llu accepted, %llu rejected)\n", "done before", ull(c->done_before),
+               ull(c->done_before - c->rejected_before), ull(c->rejected_before));
     printf("%-12s %10.1f", "seconds", s->seconds);
     if (s->seconds > 0)
         printf("  (%.0f messages a second)", (double) (c->accepted + c->rejected) / s->seconds);
@@ -411,16 +435,18 @@ static void
 print_json(const cli_bulk_state *s)
 {
     const lw_campaign_counts *c = &s->counts;
-    json_int_t total = (json_int_t) (s->total > c->rows ? s->total : c->rows);
 
     cli_json_write(stdout, json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}",
-        "total", total, "accepted", (json_int_t) c->accepted, "rejected", (json_int_t) c->rejected,
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}",
+        "total", (json_int_t) all_rows(s), "accepted", (json_int_t) c->accepted,
+        "rejected", (json_int_t) c->rejected,
         "deferred", (json_int_t) c->deferred, "unsent", (json_int_t) cli_bulk_unsent(s),
         "uncertain", (json_int_t) (c->uncertain + c->uncertain_before),
         "skipped", (json_int_t) (c->bad + c->duplicates + c->done_before),
         "bad", (json_int_t) c->bad, "duplicates", (json_int_t) c->duplicates,
-        "done_before", (json_int_t) c->done_before, "seconds", s->seconds,
+        "done_before", (json_int_t) c->done_before,
+        "accepted_before", (json_int_t) (c->done_before - c->rejected_before),
+        "rejected_before", (json_int_t) c->rejected_before, "seconds", s->seconds,
         "latency", latency_json(s->tally), "domains", domains_json(s->tally),
         "refusals", refusals_json(s->tally), "error", cli_json_error(&s->error)));
 }

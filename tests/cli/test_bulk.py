@@ -343,7 +343,8 @@ class Rows(Bulk):
             self.assertEqual(got.code, 69, got)
             self.assertEqual((got.json['accepted'], got.json['rejected']), (28, 2))
             again = run(*args)
-            self.assertEqual((again.code, again.json['done_before']), (0, 30), again)
+            self.assertEqual((again.code, again.json['accepted_before'],
+                              again.json['rejected_before']), (69, 28, 2), again)
             self.assertEqual(len(sink.accepted()), 28)
         self.assertEqual(sorted((r['address'], r['outcome'], r['code']) for r in self.failures(failed)),
                          [('user7@example1.org', 'rejected', '550'),
@@ -352,6 +353,17 @@ class Rows(Bulk):
     def test_all_refused_is_67(self):
         with Sink('--reject', 'user1@example1.org') as sink:
             self.assertEqual(run('bulk', '--via', sink.url, '--list', self.list(1), *BASIC).code, 67)
+
+    def test_what_was_refused_before_counts_as_what_is_refused_now(self):
+        everybody = ','.join(f'user{i}@example{i % 3}.org' for i in range(1, 4))
+        for reject, n, code in ('user1@example1.org', 1, 69), (everybody, 3, 67), ('x@y.example', 0, 0):
+            args = ['bulk', '--list', self.list(3), *BASIC, '--journal', self.path(f'{code}.j')]
+            with self.subTest(code), Sink('--reject', reject) as sink:
+                self.assertEqual(run(*args, '--via', sink.url).code, code)
+                again = run(*args, '--via', sink.url)
+            self.assertEqual(again.code, code, again)
+            self.assertRegex(again.out, rf'\ndone before +3  \({3 - n} accepted, {n} rejected\)\n')
+            self.assertEqual('dealt with; %d w' % n in again.err, n > 0, again)
 
     def test_deferred_is_tried_again_in_the_run_then_told(self):
         failed = self.path('f.csv')
@@ -447,6 +459,29 @@ class Rows(Bulk):
             self.assertEqual(sums, [(10, 0, 15), (10, 10, 5), (5, 20, 0), (0, 25, 0)])
             self.assertEqual(got.code, 0, got)
             self.assertEqual(set(sink.accepted().values()), {1})
+
+    def test_done_rows_behind_the_end_of_the_run_are_done(self):
+        args = ['bulk', '--list', self.list(300), *BASIC, '--journal', self.path('j'), '--retry', 'no',
+                '--json']
+        late = {b'<user%d@' % i for i in range(1, 11)}
+        with Peer(refusing(lambda line: any(who in line for who in late))) as peer:
+            args += ['--via', f'smtp://127.0.0.1:{peer.port}']
+            first = run(*args, '--limit', '100').json
+            self.assertEqual((first['accepted'], first['deferred'], first['unsent']), (90, 10, 200))
+            j = run(*args, '--limit', '5').json
+        self.assertEqual((j['done_before'], j['unsent'], j['accepted'] + j['deferred'], j['total']),
+                         (90, 205, 5, 300))
+        self.assertEqual(j['total'], sum(j[k] for k in ('accepted', 'rejected', 'deferred', 'unsent',
+                                                        'uncertain', 'skipped')))
+
+    def test_done_row_with_an_address_that_stands_twice_is_counted_once(self):
+        people = self.path('p.csv', 'email,name\na@example.org,A\nA@example.org,B\n')
+        with Sink() as sink:
+            args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', self.path('j'),
+                    '--json']
+            self.assertEqual(run(*args, '--keep-duplicates').json['accepted'], 2)
+            j = run(*args).json
+        self.assertEqual((j['done_before'], j['duplicates'], j['total']), (2, 0, 2))
 
 
 def chunks(peer, connection, hold=None, lone=False):
