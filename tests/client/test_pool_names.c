@@ -12,6 +12,7 @@
 #define LW_LATE_TABLE_ONLY
 #include "client/pool_int.h"
 #include "net/net_int.h"
+#include "support/memory.h"
 
 enum { N_ADDRESSES = 3, N = 6 };
 
@@ -248,7 +249,7 @@ test_pool__refusals_with_one_address_down_are_not_lasting(void **state)
 /* ---- sessions --------------------------------------------------------------------------- */
 
 static lw_session *
-session_to(name *n)
+session_to(name *n, const lw_alloc *alloc)
 {
     static const char *const server = "plain://many.test";
     lw_session *s = NULL;
@@ -258,6 +259,7 @@ session_to(name *n)
     lw_send_opts_init(&o);
     o.servers = &server;
     o.n_servers = 1;
+    o.alloc = alloc;
     assert_int_equal(lw_session_new(&o, &s, &err), LW_OK);
     s->setup.lookup = tell_answer;
     s->setup.lookup_ctx = n;
@@ -278,7 +280,7 @@ test_session__address_that_greets_with_a_refusal_is_passed_by(void **state)
 
     (void)state;
     name_open(&n, greetings);
-    s = session_to(&n);
+    s = session_to(&n, NULL);
     assert_int_equal(lw_session_send_raw(s, &env, &body, &r), LW_OK);
     assert_string_equal(lw_report_server(r)->address, "127.0.0.3");
     assert_int_equal(n.c[2]->messages, 1);
@@ -300,7 +302,7 @@ test_session__all_addresses_refuse(void **state)
 
     (void)state;
     name_open(&n, greetings);
-    s = session_to(&n);
+    s = session_to(&n, NULL);
     lw_session_begin_call(s);
     lw_error_clear(&err);
     assert_int_equal(lw_session_connect(s, &err), LW_EREPLY);
@@ -312,6 +314,38 @@ test_session__all_addresses_refuse(void **state)
     for (size_t i = 0; i < N_ADDRESSES; i++)
         assert_int_equal(n.c[i]->connections, 1);
     lw_session_close(s);
+    name_close(&n);
+}
+
+/* each request for memory fails once: a session, or a reason, and nothing is left behind */
+static void
+test_session__no_memory_on_the_way_to_the_next_address(void **state)
+{
+    static const char *const greetings[N_ADDRESSES] = { says_554, says_421, NULL };
+    long n_tried = 0;
+    test_memory mem;
+    name n;
+
+    (void)state;
+    name_open(&n, greetings);
+    do {
+        lw_session *s;
+        lw_error err;
+        lw_code rc;
+
+        test_memory_init(&mem, -1);
+        s = session_to(&n, &mem.alloc);
+        mem.left = n_tried++;
+        mem.once = true;
+        lw_session_begin_call(s);
+        lw_error_clear(&err);
+        rc = lw_session_connect(s, &err);
+        assert_true(rc == LW_OK || mem.has_failed);
+        assert_int_equal(rc, err.code);
+        lw_session_close(s);
+        assert_int_equal(mem.n_out, 0);
+    } while (mem.has_failed);
+    assert_in_range(n_tried, 10, 1000);
     name_close(&n);
 }
 
@@ -327,6 +361,7 @@ main(void)
         cmocka_unit_test(test_pool__refusals_with_one_address_down_are_not_lasting),
         cmocka_unit_test(test_session__address_that_greets_with_a_refusal_is_passed_by),
         cmocka_unit_test(test_session__all_addresses_refuse),
+        cmocka_unit_test(test_session__no_memory_on_the_way_to_the_next_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
