@@ -241,9 +241,13 @@ cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
                             ? "run the same command again to continue"
                             : "without --journal a further run begins with the first row";
     uint64_t rejected = s->counts.rejected + s->counts.rejected_before;
-    char rejections[80] = "";
+    uint64_t again_n = s->counts.unsent + s->counts.deferred;
+    char rejections[80] = "", again[80] = "";
     int n = 0;
 
+    if (again_n > 0)
+        snprintf(again, sizeof again, ", besides %llu that %s not sent or deferred",
+                 ull(again_n), again_n == 1 ? "was" : "were");
     if (rejected > 0)
         snprintf(rejections, sizeof rejections, "; %llu %s rejected", ull(rejected),
                  rejected == 1 ? "was" : "were");
@@ -254,9 +258,9 @@ cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
         n = snprintf(dst, cap, "It stopped: %s; %s.", s->error.text, go_on);
     else if (s->stops > 0)
         n = snprintf(dst, cap, "It was stopped; %s.", go_on);
-    else if (s->args->limit > 0 && s->counts.unsent + s->counts.deferred == 0)
-        n = snprintf(dst, cap, "--limit %llu was reached, and %llu of the list are left; %s.",
-                     ull(s->args->limit), ull(cli_bulk_unsent(s)), go_on);
+    else if (s->args->limit > 0 && unreached(s) > 0)
+        n = snprintf(dst, cap, "--limit %llu was reached, and %llu of the list are left%s; %s.",
+                     ull(s->args->limit), ull(unreached(s)), again, go_on);
     else
         n = snprintf(dst, cap, "Some rows were not sent or were deferred; %s.", go_on);
     if (s->counts.bad > 0 && n > 0 && (size_t) n < cap)
@@ -270,22 +274,25 @@ cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap)
                  "--resend-uncertain.", ull(uncertain), uncertain == 1 ? "is" : "are");
 }
 
+/* 75 is what a script repeats the command for: the list is not through, or it is, and nothing was
+ * refused for good. */
 static int
 exit_code(const cli_bulk_state *s)
 {
     const lw_campaign_counts *c = &s->counts;
-    uint64_t later = c->deferred + c->uncertain + c->uncertain_before + cli_bulk_unsent(s);
+    uint64_t later = c->deferred + c->uncertain + c->uncertain_before + c->unsent;
     uint64_t rejected = c->rejected + c->rejected_before;
+    uint64_t accepted = c->accepted + c->done_before - c->rejected_before;
 
     if (s->error.code != LW_OK)
         return lw_exit_code(&s->error);
-    if (s->stops > 0)
+    if (s->stops > 0 || unreached(s) > 0)
         return EX_TEMPFAIL;
-    if (later == 0 && rejected == 0)
-        return c->bad > 0 ? EX_DATAERR : EX_OK;
-    if (c->accepted + c->done_before - c->rejected_before > 0)
-        return rejected > 0 || c->deferred > 0 ? EX_UNAVAILABLE : EX_TEMPFAIL;
-    return later == 0 ? EX_NOUSER : EX_TEMPFAIL;
+    if (rejected > 0)
+        return accepted + later > 0 ? EX_UNAVAILABLE : EX_NOUSER;
+    if (later > 0)
+        return EX_TEMPFAIL;
+    return c->bad > 0 ? EX_DATAERR : EX_OK;
 }
 
 /* ---- the summary ------------------------------------------------------------------------------------------- */

@@ -274,8 +274,8 @@ class Refused(Bulk):
 
 
 def refusing(refuse, code=b'451 4.7.1 later', login=None):
-    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250.
-    login: what gives the replies to AUTH."""
+    """A Peer's function: recipients for whom refuse(line) is true get the code, others 250; or the
+    code that refuse(line) is.  login: what gives the replies to AUTH."""
     def serve(peer, connection):
         lines = connection.makefile('rb')
         connection.sendall(b'220 hi\r\n')
@@ -286,7 +286,9 @@ def refusing(refuse, code=b'451 4.7.1 later', login=None):
                 if not is_data:
                     connection.sendall(b'250 ok\r\n')
             elif line.startswith(b'RCPT'):
-                connection.sendall((code if refuse(line) else b'250 ok') + b'\r\n')
+                said = refuse(line)
+                reply = said if isinstance(said, bytes) else code if said else b'250 ok'
+                connection.sendall(reply + b'\r\n')
             elif line.startswith(b'DATA'):
                 is_data = True
                 connection.sendall(b'354 go\r\n')
@@ -376,7 +378,7 @@ class Rows(Bulk):
         with Peer(refusing(is_late)) as peer:
             got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(3), *BASIC,
                       '--retry', '0.01,0.02,0.03', '--failures', failed, '--json', '--connections', '1')
-        self.assertEqual(got.code, 69, got)
+        self.assertEqual(got.code, 75, got)
         self.assertEqual((got.json['accepted'], got.json['deferred']), (2, 1))
         self.assertEqual(sorted(tries.values()), [1, 3, 4])
         self.assertEqual([(r['address'], r['outcome'], r['code'], r['enhanced'])
@@ -459,6 +461,25 @@ class Rows(Bulk):
             self.assertEqual(sums, [(10, 0, 15), (10, 10, 5), (5, 20, 0), (0, 25, 0)])
             self.assertEqual(got.code, 0, got)
             self.assertEqual(set(sink.accepted().values()), {1})
+
+    def test_75_is_the_same_command_goes_on(self):
+        def reply(line):
+            return {b'd': b'451 4.7.1 later', b'r': b'550 5.1.1 nobody'}.get(line.split(b'<')[1][:1])
+
+        for rows, limit, code in [('ad', 0, 75), ('d', 0, 75), ('ar', 0, 69), ('rd', 0, 69),
+                                  ('ard', 0, 69), ('rr', 0, 67), ('da', 1, 75), ('ra', 1, 75),
+                                  ('rrr', 2, 75)]:
+            people = self.path('p.csv', 'email,name\n' + ''.join(
+                f'{who}{i}@example.org,N\n' for i, who in enumerate(rows)))
+            more = ['--limit', str(limit)] if limit else []
+            with self.subTest(rows), Peer(refusing(reply)) as peer:
+                got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', people, *BASIC,
+                          '--retry', 'no', '--journal', self.path(rows + '.j'), *more)
+            self.assertEqual(got.code, code, got)
+            self.assertEqual(f'--limit {limit} was reached, and 1 of the list are left' in got.err,
+                             limit > 0, got)
+            self.assertEqual(', besides 1 that was not sent or deferred; run the' in got.err,
+                             rows == 'da', got)
 
     def test_done_rows_behind_the_end_of_the_run_are_done(self):
         args = ['bulk', '--list', self.list(300), *BASIC, '--journal', self.path('j'), '--retry', 'no',
@@ -692,7 +713,7 @@ class Shown(Bulk):
                     self.assertLess(len(line), columns)
                     for word in words:
                         self.assertIn(word, line)
-                    self.assertEqual(code, 69)
+                    self.assertEqual(code, 75)
                     self.assertRegex(out, r'accepted +29\ndeferred +1\n')
 
     def test_summary_by_outcome_domain_refusal_and_latency(self):
