@@ -303,7 +303,8 @@ typedef struct lw_campaign_opts {
     bool resend_uncertain;    /* send what an earlier run left uncertain: it may arrive twice  */
     bool keep_duplicates;
     bool is_strict;           /* a bad row ends the campaign                                  */
-    uint64_t limit;           /* rows to send in this run; 0 = all                            */
+    uint64_t limit;           /* rows to send in this run; 0 = all.  Those that the journal has
+                                 as tried, and that have no end, come behind all others       */
     /** Messages handed to the pool and not answered: the window.  When the process is killed,
      *  so many rows at most are uncertain.  0 = 64 */
     uint32_t window;

@@ -329,6 +329,7 @@ lw_campaign_free(lw_campaign *c, lw_error *err)
         (void)take_answers(c, LW_FOREVER); /* the pool answers for each within its stop_ms */
     }
     drop_batch(c);
+    lw_campaign_free_aside(c);
     lw_campaign_end(c);
     rc = lw_journal_close(c->journal, err);
     lw_seen_free(c->seen);

@@ -7,6 +7,10 @@
  * answers through lw_pool_next().  A slot whose row is to be tried again keeps the row's values
  * and waits in the queue of its attempt; all rows of one queue wait equally long, so that each
  * queue is in order of time.
+ *
+ * With a limit, rows that an earlier run tried and that have no end yet go behind those that no
+ * run has tried: they are put aside as they are met, and have their turn when the list is
+ * through.  Else the same deferred rows at its head would use up the limit of each run.
  */
 #ifndef LW_BULK_CAMPAIGN_INT_H
 #define LW_BULK_CAMPAIGN_INT_H
@@ -48,6 +52,9 @@ struct lw_campaign {
     size_t waiting_bytes;
     lw_campaign_counts counts;
     uint64_t n_offered;       /* rows that were taken for this run: opts.limit   */
+    lw_slots aside;           /* with a limit: rows that an earlier run tried    */
+    uint64_t n_aside;
+    size_t aside_bytes;
     uint64_t n_unsent_in_row; /* answers in a row that say that nothing left     */
     lw_error unsent_why;      /* of the last of them; code LW_OK = there was none */
     lw_code rows_say;         /* LW_OK: go on; LW_AGAIN: none now; LW_DONE: none */
@@ -59,7 +66,7 @@ struct lw_campaign {
 /** lw_campaign_next_row - the next row, in a slot of the batch: LW_OK; LW_AGAIN: it is not sent;
  *  LW_DONE: there is none, or none now; negative: the campaign ends */
 LW_MUST_USE lw_code lw_campaign_next_row(lw_campaign *c);
-/** lw_campaign_has_rows - the list has not ended, and neither has opts.limit */
+/** lw_campaign_has_rows - opts.limit has not ended, and neither the list or what was put aside */
 bool lw_campaign_has_rows(const lw_campaign *c);
 /** lw_campaign_answer - a completion of the pool */
 LW_MUST_USE lw_code lw_campaign_answer(lw_campaign *c, const lw_completion *done);
@@ -79,6 +86,7 @@ uint64_t lw_campaign_next_due(const lw_campaign *c);
 void lw_campaign_end(lw_campaign *c);
 lw_row lw_slot_row(const lw_slot *s);
 void lw_slot_free(lw_campaign *c, lw_slot *s);
+void lw_campaign_free_aside(lw_campaign *c);
 uint64_t lw_campaign_now_ns(void);
 
 #endif

@@ -56,6 +56,8 @@ make_slot(lw_campaign *c, const lw_row *row)
         p += row->values[i].len;
     }
     s->print = lw_row_print(row);
+    lw_row own = lw_slot_row(s);
+    s->address = lw_mailing_address(c->opts.mailing, &own);
     return s;
 }
 
@@ -158,6 +160,77 @@ compose(lw_campaign *c, lw_slot *s)
 }
 
 static lw_code
+take_slot(lw_campaign *c, lw_slot *s)
+{
+    lw_code rc = compose(c, s);
+
+    c->n_offered += rc == LW_OK;
+    return rc;
+}
+
+/* ---- what an earlier run tried, in a run with a limit ---------------------------------------------- */
+
+static bool
+goes_behind(const lw_campaign *c, uint64_t number)
+{
+    return c->opts.limit > 0 && lw_journal_row(c->journal, number).mark != LW_MARK_NONE;
+}
+
+static lw_code
+keep_aside(lw_campaign *c, const lw_row *row)
+{
+    lw_slot *s = make_slot(c, row);
+
+    if (s == NULL)
+        return lw_campaign_fail(c, LW_ENOMEM, NULL);
+    if (c->aside_bytes + s->bytes > LW_CAMPAIGN_RETRY_BYTES) {
+        lw_slot_free(c, s);
+        return LW_AGAIN;
+    }
+    if (c->aside.last == NULL)
+        c->aside.first = s;
+    else
+        c->aside.last->next = s;
+    c->aside.last = s;
+    c->n_aside++;
+    c->aside_bytes += s->bytes;
+    return LW_AGAIN;
+}
+
+/* Not more than may have their turn are kept, the others wait for another run. */
+static lw_code
+put_aside(lw_campaign *c, const lw_row *row, lw_span address)
+{
+    lw_code rc = remember(c, address);
+
+    if (rc < 0)
+        return rc;
+    return c->n_aside < c->opts.limit ? keep_aside(c, row) : LW_AGAIN;
+}
+
+static lw_slot *
+take_aside(lw_campaign *c)
+{
+    lw_slot *s = c->aside.first;
+
+    c->aside.first = s->next;
+    if (c->aside.first == NULL)
+        c->aside.last = NULL;
+    c->n_aside--;
+    c->aside_bytes -= s->bytes;
+    return s;
+}
+
+void
+lw_campaign_free_aside(lw_campaign *c)
+{
+    while (c->aside.first != NULL)
+        lw_slot_free(c, take_aside(c));
+}
+
+/* ---- a row of the list ------------------------------------------------------------------------------- */
+
+static lw_code
 take_row(lw_campaign *c, const lw_row *row)
 {
     lw_span address = lw_mailing_address(c->opts.mailing, row);
@@ -168,14 +241,12 @@ take_row(lw_campaign *c, const lw_row *row)
     if ((rc = ask_journal(c, row, address)) != LW_OK ||
         (rc = is_new(c, row, address)) != LW_OK)
         return rc;
+    if (goes_behind(c, row->number))
+        return put_aside(c, row, address);
     if ((s = make_slot(c, row)) == NULL)
         return lw_campaign_fail(c, LW_ENOMEM, NULL);
-    lw_row own = lw_slot_row(s);
-    s->address = lw_mailing_address(c->opts.mailing, &own);
-    if ((rc = compose(c, s)) != LW_OK)
-        return rc;
-    c->n_offered++;
-    return remember(c, s->address);
+    rc = take_slot(c, s);
+    return rc == LW_OK ? remember(c, s->address) : rc;
 }
 
 static lw_code
@@ -203,7 +274,7 @@ read_row(lw_campaign *c)
 bool
 lw_campaign_has_rows(const lw_campaign *c)
 {
-    return c->rows_say != LW_DONE &&
+    return (c->rows_say != LW_DONE || c->aside.first != NULL) &&
            (c->opts.limit == 0 || c->n_offered < c->opts.limit);
 }
 
@@ -214,5 +285,7 @@ lw_campaign_next_row(lw_campaign *c)
 
     if (due != NULL)
         return compose(c, due);
-    return lw_campaign_has_rows(c) ? read_row(c) : LW_DONE;
+    if (!lw_campaign_has_rows(c))
+        return LW_DONE;
+    return c->rows_say != LW_DONE ? read_row(c) : take_slot(c, take_aside(c));
 }

@@ -462,6 +462,31 @@ class Rows(Bulk):
             self.assertEqual(got.code, 0, got)
             self.assertEqual(set(sink.accepted().values()), {1})
 
+    def test_rows_that_are_deferred_each_time_use_up_no_limit(self):
+        tries = []
+
+        def is_late(line):
+            tries.append(int(line.split(b'<user')[1].split(b'@')[0]))
+            return tries[-1] <= 6
+
+        people, failed = self.list(10), self.path('f.csv')
+        with open(people, 'a', encoding='utf-8') as f:
+            f.write('USER2@example2.org,again\n')
+        with Peer(refusing(is_late)) as peer:
+            args = ['bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', people, *BASIC, '--journal',
+                    self.path('j'), '--limit', '4', '--retry', 'no', '--failures', failed, '--json']
+            for tried, unsent, late in [([1, 2, 3, 4], 7, [1, 2, 3, 4]), ([5, 6, 7, 8], 7, [5, 6]),
+                                        ([1, 2, 9, 10], 4, [1, 2]), ([1, 2, 3, 4], 2, [1, 2, 3, 4])]:
+                tries.clear()
+                got = run(*args)
+                self.assertEqual(sorted(tries), tried, got)
+                self.assertEqual((got.code, got.json['unsent'], got.json['total']), (75, unsent, 11), got)
+                self.assertEqual(sorted(int(r['row']) for r in self.failures(failed)
+                                        if r['outcome'] == 'deferred'), late)
+            self.assertEqual(got.json['duplicates'], 1)
+            got = run(*args[:-7], '--retry', 'no', '--json')
+        self.assertEqual((got.json['deferred'], got.json['done_before'], got.code), (6, 4, 75), got)
+
     def test_75_is_the_same_command_goes_on(self):
         def reply(line):
             return {b'd': b'451 4.7.1 later', b'r': b'550 5.1.1 nobody'}.get(line.split(b'<')[1][:1])
