@@ -78,6 +78,7 @@ typedef struct cli_bulk_files {
     const char *failures_path, *report_path;
     bool goes_on;          /* there is a journal with rows, and failures of its earlier runs */
     bool is_new_report;    /* made by this run, and nothing is in it yet */
+    bool has_report;       /* the page of an earlier run stands there */
     bool has_failed;
 } cli_bulk_files;
 
@@ -139,6 +140,8 @@ void cli_bulk_say(cli_bulk_state *s, const char *text);
 void cli_bulk_trouble(cli_bulk_state *s, const lw_row_event *ev);
 /** cli_bulk_unsent - rows that were never offered, or came back so */
 uint64_t cli_bulk_unsent(const cli_bulk_state *s);
+/** cli_bulk_is_idle - no row was offered: earlier runs had done what can be done */
+bool cli_bulk_is_idle(const cli_bulk_state *s);
 /** cli_bulk_note - how it ended, one sentence */
 void cli_bulk_note(const cli_bulk_state *s, char *dst, size_t cap);
 /** cli_bulk_summary - text or JSON; gives the exit code */

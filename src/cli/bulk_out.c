@@ -60,6 +60,7 @@ cli_bulk_files_open(cli_bulk_files *f, const cli_bulk_args *a)
         return rc;
     /* "a": a report that is there stays until there is another to take its place */
     f->is_new_report = access(a->report, F_OK) != 0;
+    f->has_report = has_octets(a->report);
     f->report = fopen(a->report, "ae");
     return f->report == NULL ? cannot_write("report", a->report) : CLI_GO_ON;
 }

@@ -266,18 +266,33 @@ go(run *r)
     } while (rc == LW_OK);
 }
 
-static int
-finish(run *r)
+/* A page of zeros would tell less than the one that is there. */
+static void
+report(run *r)
 {
-    lw_tally_about about = { .title = r->state.args->subject, .counts = r->state.counts,
+    const cli_bulk_args *a = r->state.args;
+    lw_tally_about about = { .title = a->subject, .counts = r->state.counts,
                              .total = r->state.total, .seconds = r->state.seconds,
                              .unix_s = (int64_t) time(NULL) };
-    char note[LW_ERROR_TEXT_MAX + 200];
+    char note[LW_ERROR_TEXT_MAX + 400];
 
+    if (r->files.has_report && cli_bulk_is_idle(&r->state)) {
+        snprintf(note, sizeof note, "note: --report %.300s is left as it was: this run had "
+                 "nothing to send", a->report);
+        if (!a->quiet)
+            cli_bulk_say(&r->state, note);
+        return;
+    }
     cli_bulk_note(&r->state, note, sizeof note);
     about.note = note;
     about.counts.unsent = cli_bulk_unsent(&r->state);
     cli_bulk_report(&r->files, r->state.tally, &about);
+}
+
+static int
+finish(run *r)
+{
+    report(r);
     return cli_bulk_files_close(&r->files, cli_bulk_summary(&r->state));
 }
 

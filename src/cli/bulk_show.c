@@ -43,6 +43,15 @@ unreached(const cli_bulk_state *s)
     return all_rows(s) - settled(&s->counts);
 }
 
+bool
+cli_bulk_is_idle(const cli_bulk_state *s)
+{
+    const lw_campaign_counts *c = &s->counts;
+
+    return c->done_before > 0 &&
+           c->accepted + c->rejected + c->deferred + c->unsent + c->uncertain == 0;
+}
+
 uint64_t
 cli_bulk_unsent(const cli_bulk_state *s)
 {

@@ -963,6 +963,25 @@ class Files(Bulk):
                      'width=device-width', "default-src 'none'"):
             self.assertIn(word, page)
 
+    def test_report_stays_where_all_was_done_before(self):
+        report, journal = self.path('r.html'), self.path('j')
+        with Sink('--reject', 'user2@example2.org') as sink:
+            args = ['bulk', '--via', sink.url, '--list', self.list(3), *BASIC, '--journal', journal]
+            self.assertEqual(run(*args, '--report', report).code, 69)
+            with open(report, encoding='utf-8') as f:
+                page = f.read()
+            again = run(*args, '--report', report)
+            with open(report, encoding='utf-8') as f:
+                self.assertEqual(f.read(), page)
+            self.assertIn(f'--report {report} is left as it was: this run had nothing to send', again.err)
+            new = run(*args, '--report', self.path('new.html'))
+        self.assertEqual((again.code, new.code), (69, 69), again)
+        self.assertNotIn('left as it was', new.err)
+        with open(self.path('new.html'), encoding='utf-8') as f:
+            page = f.read()
+        self.assertRegex(page, r'2(<[^>]*>|\s)*accepted before')
+        self.assertRegex(page, r'1(<[^>]*>|\s)*rejected before')
+
     def test_help_fits_80_columns(self):
         for line in run('bulk', '--help').out.splitlines():
             self.assertLessEqual(len(line), 80, line)
