@@ -326,20 +326,10 @@ lw_smtp_lose(lw_smtp *e, lw_code code, lw_stage stage, const char *fmt, ...)
     return code;
 }
 
-static bool
-waits_for_end(const lw_smtp *e)
-{
-    return e->n_await > 0 && e->await[e->await_first].kind == AWAIT_FINAL &&
-           e->await[e->await_first].sent_at <= e->sent_offset;
-}
-
 static lw_code
 lose_connection(lw_smtp *e, lw_code code, const char *what)
 {
-    lw_smtp_lose(e, code, lw_smtp_stage(e), "%s%s", what,
-                 waits_for_end(e) ? " after the whole message was sent and before the server "
-                                    "answered: it may have been accepted"
-                                  : "");
+    lw_smtp_lose(e, code, lw_smtp_stage(e), "%s", what);
     lw_smtp_settle(e);
     return code;
 }

@@ -8,6 +8,8 @@
  */
 #include "smtp/client_int.h"
 
+#include <stdio.h>
+
 lw_outcome
 lw_smtp_outcome_of(int code)
 {
@@ -82,6 +84,15 @@ lw_smtp_sweep_lost(lw_smtp *e, uint32_t i)
     e->sweep.is_lost = true;
 }
 
+static void
+become_uncertain(lw_smtp *e, lw_event *ev)
+{
+    snprintf(e->text, sizeof e->text, "%.500s after the whole message was sent and before the server "
+             "answered: it may have been accepted", e->err.text);
+    ev->outcome = LW_OUTCOME_UNCERTAIN;
+    ev->text = e->text;
+}
+
 bool
 lw_smtp_sweep_next(lw_smtp *e)
 {
@@ -100,7 +111,7 @@ lw_smtp_sweep_next(lw_smtp *e)
         ev.rcpt = w->at++;
         /* offered, and the end of its data has left: nobody knows whether it was taken */
         if (w->is_lost && s->data_left && (RCPT_BATCH >> was & 1) != 0)
-            ev.outcome = LW_OUTCOME_UNCERTAIN;
+            become_uncertain(e, &ev);
         lw_smtp_put_event(e, ev);
         return true;
     }
