@@ -172,18 +172,20 @@ is_over(const lw_campaign *c)
     return c->counts.in_flight == 0 && c->n_batch == 0 && !has_more;
 }
 
-/* how long nothing but answers can be waited for: until rows are at hand, or asked for again */
+/* how long nothing but answers can be waited for: until rows are at hand, asked for again, or due */
 static uint64_t
 patience(const lw_campaign *c, uint64_t timeout_ms)
 {
     uint64_t now = lw_campaign_now_ns() / 1000000, due = lw_campaign_next_due(c);
 
-    if (wants_rows(c) && lw_campaign_has_rows(c)) {
+    if (!wants_rows(c)) /* then answers come first, whatever is due */
+        return timeout_ms;
+    if (lw_campaign_has_rows(c)) {
         uint64_t most = c->rows_say == LW_AGAIN ? ASK_AGAIN_MS : 0;
 
         timeout_ms = timeout_ms < most ? timeout_ms : most;
     }
-    if (c->is_stopped || c->failed < 0 || due == UINT64_MAX)
+    if (due == UINT64_MAX)
         return timeout_ms;
     return due <= now ? 0 : due - now < timeout_ms ? due - now : timeout_ms;
 }
