@@ -203,6 +203,10 @@ LW_API LW_MUST_USE lw_code lw_pool_open(const lw_pool_opts *opts, lw_pool **out,
  */
 LW_API void lw_pool_stop(lw_pool *p);
 
+/** lw_pool_finish - the same, but what is on a connection is answered within its own time-outs; a
+ *  lw_pool_stop() afterwards puts an end to that */
+LW_API void lw_pool_finish(lw_pool *p);
+
 /**
  * lw_pool_drain - wait until no job waits, retries or is on a connection
  *

@@ -245,23 +245,38 @@ look(run *r)
         s->next_try_ms = s->counts.next_try_ms;
 }
 
+/* What waits for a connection goes back; what is on one is answered, if that is not late. */
+static void
+stop(run *r, bool is_late)
+{
+    cli_bulk_state *s = &r->state;
+
+    s->stops = n_stops;
+    lw_campaign_stop(r->campaign);
+    if (is_late || s->stops > 1)
+        lw_pool_stop(r->pool);
+    else
+        lw_pool_finish(r->pool);
+    cli_bulk_say(s, s->stops > 1 ? "stopping now"
+                    : is_late    ? "stopping: the time allowed is over"
+                                 : "stopping: what is on its way is finished; once more stops now");
+}
+
 static void
 go(run *r)
 {
     cli_bulk_state *s = &r->state;
+    bool is_late;
     lw_code rc;
 
     do {
         rc = lw_campaign_step(r->campaign, STEP_MS, &s->error);
-        if (n_stops > s->stops) {
-            s->stops = n_stops;
-            lw_campaign_stop(r->campaign);
-            cli_bulk_say(s, s->stops == 1 ? "stopping: what is on its way is finished; once more "
-                                            "stops now" : "stopping now");
-        }
-        look(r);
-        if (r->limit_s > 0 && s->seconds >= r->limit_s && n_stops == 0)
+        is_late = r->limit_s > 0 && s->seconds >= r->limit_s;
+        if (is_late && n_stops == 0)
             on_signal(SIGTERM);
+        if (n_stops > s->stops)
+            stop(r, is_late);
+        look(r);
         cli_bulk_progress(s, rc != LW_OK);
     } while (rc == LW_OK);
 }

@@ -137,7 +137,7 @@ end_workers(lw_pool *p)
 
     if (p->n_conds == LW_WAITS) {
         uv_mutex_lock(&p->lock);
-        lw_pool_stop_locked(p, LW_POOL_CLOSES);
+        lw_pool_stop_locked(p, LW_POOL_CLOSES, false);
         uv_mutex_unlock(&p->lock);
     }
     for (uint32_t i = 0; i < p->n_open; i++) {
@@ -175,6 +175,7 @@ lw_pool_open(const lw_pool_opts *opts, lw_pool **out, lw_error *err)
     if ((p = lw_zalloc(lw_alloc_or_default(send.alloc), sizeof *p)) == NULL)
         return lw_fail(err, LW_ENOMEM, LW_STAGE_NONE, "out of memory");
     p->alloc = *lw_alloc_or_default(send.alloc);
+    p->stop_at_ms = UINT64_MAX;
     take_options(p, &o, &send);
     if ((rc = make_room(p)) < 0)
         lw_fail(err, rc, LW_STAGE_NONE, "out of memory");
@@ -269,15 +270,28 @@ lw_pool_wake_all(lw_pool *p)
 /* ---- stopping --------------------------------------------------------------------------- */
 
 void
-lw_pool_stop_locked(lw_pool *p, lw_pool_state state)
+lw_pool_stop_locked(lw_pool *p, lw_pool_state state, bool is_patient)
 {
-    if (atomic_load(&p->state) >= (int)state)
-        return;
-    if (atomic_load(&p->state) == LW_POOL_RUNS)
-        p->stop_at_ms = lw_pool_now() + p->opts.stop_ms;
-    atomic_store(&p->state, (int)state);
+    uint64_t at_ms = UINT64_MAX;
+
+    if (!is_patient && __builtin_add_overflow(lw_pool_now(), p->opts.stop_ms, &at_ms))
+        at_ms = UINT64_MAX;
+    if (atomic_load(&p->state) < (int)state)
+        atomic_store(&p->state, (int)state);
+    if (at_ms < p->stop_at_ms)
+        p->stop_at_ms = at_ms;
     lw_pool_wake_all(p);
     lw_pool_signal(p);
+}
+
+void
+lw_pool_finish(lw_pool *p)
+{
+    if (p == NULL)
+        return;
+    uv_mutex_lock(&p->lock);
+    lw_pool_stop_locked(p, LW_POOL_STOPS, true);
+    uv_mutex_unlock(&p->lock);
 }
 
 void
@@ -286,7 +300,7 @@ lw_pool_stop(lw_pool *p)
     if (p == NULL)
         return;
     uv_mutex_lock(&p->lock);
-    lw_pool_stop_locked(p, LW_POOL_STOPS);
+    lw_pool_stop_locked(p, LW_POOL_STOPS, false);
     uv_mutex_unlock(&p->lock);
 }
 

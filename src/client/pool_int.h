@@ -375,7 +375,7 @@ struct lw_pool {
     size_t n_alive;
     uint32_t n_waiters[LW_WAITS];
     bool was_canceled;          /* by send.cancel                                             */
-    uint64_t stop_at_ms;
+    uint64_t stop_at_ms;        /* UINT64_MAX = not yet, or when all is answered              */
     lw_pool_server *servers;
     uint32_t next_server, next_worker; /* whose turn it is                                     */
     uint32_t n_lines, n_connecting, n_up, limit;
@@ -394,8 +394,9 @@ lw_pool_is_stopping(const lw_pool *p)
 bool lw_pool_wake(lw_pool *p);
 /** lw_pool_wake_all - every worker looks again; lock held */
 void lw_pool_wake_all(lw_pool *p);
-/** lw_pool_stop_locked - lw_pool_stop; lock held */
-void lw_pool_stop_locked(lw_pool *p, lw_pool_state state);
+/** lw_pool_stop_locked - lw_pool_stop, patient: lw_pool_finish; of several the soonest end counts; lock
+ *  held */
+void lw_pool_stop_locked(lw_pool *p, lw_pool_state state, bool is_patient);
 /** lw_pool_take_back - a job that waits was canceled: a worker tells it; lock held */
 void lw_pool_take_back(lw_pool *p, lw_pool_job *j);
 /** lw_pool_signal - something has changed: who waits for it is woken; lock held */

@@ -575,7 +575,7 @@ on_cancel(uv_poll_t *watch, int status, int events)
     (void)uv_poll_stop(watch); /* the switch stays readable for ever */
     uv_mutex_lock(&p->lock);
     p->was_canceled = true;
-    lw_pool_stop_locked(p, LW_POOL_STOPS);
+    lw_pool_stop_locked(p, LW_POOL_STOPS, false);
     uv_mutex_unlock(&p->lock);
     lw_worker_work(w);
 }

@@ -1073,9 +1073,9 @@ class Interrupted(Bulk):
         os.close(ours)
         os.close(theirs)
 
-    def test_ctrl_c_twice_waits_no_longer(self):
-        came = threading.Semaphore(0)
-
+    @staticmethod
+    def silent_behind_the_dot(came):
+        """A Peer's function; came is released for each message."""
         def serve(peer, connection):
             lines = connection.makefile('rb')
             connection.sendall(b'220 hi\r\n')
@@ -1086,8 +1086,36 @@ class Interrupted(Bulk):
                     continue
                 else:
                     connection.sendall(b'354 go\r\n' if line.startswith(b'DATA') else b'250 ok\r\n')
+        return serve
 
-        with Peer(serve) as peer:
+    def test_ctrl_c_with_the_server_away_sends_no_more(self):
+        with Peer(None) as peer:
+            port = peer.port
+        process = start('--via', f'smtp://127.0.0.1:{port}', '--list', self.list(300), *BASIC,
+                        '--retry', '1,1', '--json')
+        while b'connection refused' not in process.stderr.readline():
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        while b'stopping' not in process.stderr.readline():
+            self.assertIsNone(process.poll())
+        with socket.create_server(('127.0.0.1', port)) as listener:  # it comes back, too late
+            out, err = process.communicate(timeout=PATIENCE)
+            listener.setblocking(False)
+            self.assertRaises(BlockingIOError, listener.accept)
+        j = json.loads(out)
+        self.assertEqual((process.returncode, j['accepted'], j['unsent']), (75, 0, 300), err)
+
+    def test_timeout_with_a_silent_server_is_an_end(self):
+        came = threading.Semaphore(0)
+        with Peer(self.silent_behind_the_dot(came)) as peer:
+            got = run('bulk', '--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(3), *BASIC,
+                      '--connections', '1', '--timeout', '0.3', '--json')
+        self.assertEqual((got.code, got.json['accepted'], got.json['uncertain']), (75, 0, 1), got)
+        self.assertIn('the time allowed is over', got.err)
+
+    def test_ctrl_c_twice_waits_no_longer(self):
+        came = threading.Semaphore(0)
+        with Peer(self.silent_behind_the_dot(came)) as peer:
             process = start('--via', f'smtp://127.0.0.1:{peer.port}', '--list', self.list(500), *BASIC,
                             '--journal', self.path('j'), '--connections', '1', '--json', '-v')
             self.assertTrue(came.acquire(timeout=PATIENCE))
@@ -1107,7 +1135,7 @@ class Interrupted(Bulk):
             args = ['bulk', '--via', sink.url, '--list', people, *BASIC, '--journal', journal, '--json']
             got = run(*args, '--rate', '100/s', '--timeout', '0.3')
             self.assertEqual(got.code, 75, got)
-            self.assertIn('what is on its way is finished', got.err)
+            self.assertIn('the time allowed is over', got.err)
             self.assertEqual((got.json['uncertain'], got.json['accepted'] + got.json['unsent']), (0, 300))
             again = run(*args)
             self.assertEqual(again.json['accepted'], got.json['unsent'], again)

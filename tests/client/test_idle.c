@@ -174,17 +174,6 @@ test_pool__idle_longer_than_a_stage_may_take(void **none)
     free(c);
 }
 
-static int
-dial(const crowd *c)
-{
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(c->port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
-    return fd;
-}
-
 /* The reply came in time, and we look too late: we were stopped, or held up by the program. */
 static void
 test_pool__reply_that_has_come_was_in_time(void **none)
@@ -212,7 +201,7 @@ test_pool__reply_that_has_come_was_in_time(void **none)
         uv_run(&loop, UV_RUN_NOWAIT);
     line = (lw_line *)lw_list_first(&p->workers[0].lines[LW_LINE_FULL]);
     assert_non_null(line);
-    fd = dial(c); /* the late reply is said when another one comes */
+    fd = crowd_dial(c); /* the late reply is said when another one comes */
     while (c->late_replies == 0)
         sched_yield();
     let_pass(&line->channel.link, a.send.timeouts.final_ms + 1);

@@ -416,6 +416,7 @@ test_pool__null_is_a_wrong_call(void **state)
     o.send = &send;
     USAGE(lw_pool_open(&o, &p, NULL));
     RUN(lw_pool_stop(NULL));
+    RUN(lw_pool_finish(NULL));
     USAGE(lw_pool_drain(NULL));
     USAGE(lw_pool_submit(NULL, &job, NULL, NULL));
     USAGE(lw_pool_submit_wait(NULL, &job, NULL, NULL));

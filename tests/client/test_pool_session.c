@@ -415,6 +415,33 @@ test_cancel__job_that_goes_again_is_taken_back(void **state)
     scene_free(&s);
 }
 
+/* What is on a connection is answered, however late; what waits is unsent. */
+static void
+test_finish__waits_for_answers_and_sends_no_more(void **state)
+{
+    lw_pool_stats stats;
+    scene s;
+
+    (void)state;
+    scene_init(&s, CHUNKING_EHLO);
+    s.c->is_first_late = true; /* the server has one message, and is to be asked no more */
+    s.a.opts.stop_ms = 0;
+    scene_begin(&s);
+    scene_give(&s, "ok", 0);
+    scene_give(&s, "ok", 1); /* waits: the first one goes alone */
+    while (s.c->messages == 0)
+        uv_run(&s.loop, UV_RUN_NOWAIT);
+    lw_pool_finish(s.p);
+    run_until_told(&s, 1);
+    assert_int_equal(s.t->outcome[1], LW_OUTCOME_UNSENT);
+    close(crowd_dial(s.c));
+    run_until_told(&s, 2);
+    scene_end(&s, 2, &stats);
+    assert_int_equal(s.t->outcome[0], LW_OUTCOME_ACCEPTED);
+    assert_int_equal(s.c->messages, 1);
+    scene_free(&s);
+}
+
 /* ---- connections that die in their sleep ------------------------------------------------ */
 
 typedef enum death {
@@ -574,6 +601,7 @@ main(void)
         cmocka_unit_test(test_parts__message_in_many_transactions_hurts_no_other),
         cmocka_unit_test(test_parts__each_over_a_connection_that_is_full_after_it),
         cmocka_unit_test(test_cancel__job_that_goes_again_is_taken_back),
+        cmocka_unit_test(test_finish__waits_for_answers_and_sends_no_more),
         cmocka_unit_test(test_idle__connection_that_died_costs_nothing),
         cmocka_unit_test(test_timeout__late_reply_answers_nothing),
         cmocka_unit_test(test_uncertain__sent_again_only_if_asked),

@@ -479,6 +479,19 @@ crowd_new(const char *ehlo)
     return c;
 }
 
+/* a connection of the test's own, to be closed */
+static inline int
+crowd_dial(const crowd *c)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(c->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
+        abort();
+    return fd;
+}
+
 static inline void
 crowd_start(crowd *c)
 {
