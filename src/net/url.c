@@ -307,7 +307,7 @@ yes_or_no(parser *p, const char *name, lw_span v, bool *seen, bool *yes)
 static lw_code
 set_pipelining(parser *p, lw_span v)
 {
-    bool yes;
+    bool yes = true;
     lw_code rc = yes_or_no(p, "pipelining", v, &p->has_pipelining, &yes);
 
     p->url->no_pipelining = rc == LW_OK && !yes;
