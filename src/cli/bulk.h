@@ -79,7 +79,7 @@ typedef struct cli_bulk_files {
     bool goes_on;          /* there is a journal with rows, and failures of its earlier runs */
     bool is_new_report;    /* made by this run, and nothing is in it yet */
     bool has_report;       /* the page of an earlier run stands there */
-    bool has_failed;
+    int failures_err, report_err; /* the first errno of what could not be written */
 } cli_bulk_files;
 
 /** cli_bulk_files_open - before anything is sent; CLI_GO_ON or EX_CANTCREAT */
@@ -94,7 +94,7 @@ lw_span cli_bulk_cell(lw_span cell);
 /** cli_bulk_failure - one line of the failures file */
 void cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev);
 void cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *about);
-/** cli_bulk_files_close - code, or EX_IOERR after a sentence */
+/** cli_bulk_files_close - code, or EX_IOERR after a sentence; 75 stays: the same command goes on */
 int cli_bulk_files_close(cli_bulk_files *f, int code);
 /** cli_bulk_dry_run - compose every row, print or save some, send nothing; an exit code */
 int cli_bulk_dry_run(const cli_bulk_args *a, cli_rows *rows, lw_mailing *mailing);

@@ -20,6 +20,13 @@ cannot_write(const char *what, const char *path)
                      strerror_r(errno, why, sizeof why));
 }
 
+static void
+note_failure(int *err)
+{
+    if (*err == 0)
+        *err = errno;
+}
+
 static const char *const columns[] = { "row", "line", "address", "outcome", "code", "enhanced",
                                        "reason" };
 enum { COLUMN_ADDRESS = 2, COLUMN_OUTCOME = 3, COLUMN_REASON = 6 };
@@ -156,7 +163,7 @@ cli_bulk_failure(cli_bulk_files *f, const lw_row_event *ev)
     put_reason(f->failures, (lw_span){ ev->text, strlen(ev->text) });
     fputs("\r\n", f->failures);
     if (fflush(f->failures) != 0)
-        f->has_failed = true;
+        note_failure(&f->failures_err);
 }
 
 /* ---- failures of earlier runs --------------------------------------------------------------------- */
@@ -290,26 +297,38 @@ cli_bulk_report(cli_bulk_files *f, const lw_tally *t, const lw_tally_about *abou
     f->is_new_report = false;
     /* what is no file, such as a pipe, has nothing to be emptied */
     if (ftruncate(fileno(f->report), 0) != 0 && errno != EINVAL)
-        f->has_failed = true;
+        note_failure(&f->report_err);
     if (lw_tally_page(t, about, write_report, f->report) < 0)
-        f->has_failed = true;
+        note_failure(&f->report_err);
+}
+
+/* true: it was written in whole, or is not wanted */
+static bool
+close_file(FILE **file, const char *option, const char *path, int *err)
+{
+    char why[128];
+
+    if (*file != NULL && fclose(*file) != 0)
+        note_failure(err);
+    *file = NULL;
+    if (*err == 0)
+        return true;
+    cli_error(EX_IOERR, "bulk: --%s %s is not complete: %s", option, path,
+              strerror_r(*err, why, sizeof why));
+    *err = 0;
+    return false;
 }
 
 int
 cli_bulk_files_close(cli_bulk_files *f, int code)
 {
-    bool failed = f->has_failed;
+    bool has_report = f->report != NULL,
+         all = close_file(&f->failures, "failures", f->failures_path, &f->failures_err);
 
-    if (f->failures != NULL && fclose(f->failures) != 0)
-        failed = true;
-    if (f->report != NULL && fclose(f->report) != 0)
-        failed = true;
-    if (f->report != NULL && f->is_new_report) /* there was no run: no blank page */
+    all &= close_file(&f->report, "report", f->report_path, &f->report_err);
+    if (has_report && f->is_new_report) /* there was no run: no blank page */
         unlink(f->report_path);
-    f->failures = f->report = NULL;
-    if (failed)
-        cli_error(EX_IOERR, "bulk: the failures file or the report is not complete");
-    return failed && code == EX_OK ? EX_IOERR : code;
+    return all || code == EX_TEMPFAIL ? code : EX_IOERR;
 }
 
 /* ---- without sending ------------------------------------------------------------------------------------ */

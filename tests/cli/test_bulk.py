@@ -1141,6 +1141,22 @@ class Interrupted(Bulk):
             self.assertEqual(again.json['accepted'], got.json['unsent'], again)
             self.assertEqual(set(sink.accepted().values()), {1})
 
+    def test_output_on_a_full_disk_is_named_once(self):
+        with CountingSink(self.folder.name) as sink:
+            got = run('bulk', '--via', sink.url, '--list', self.list(3), *BASIC, '--report', '/dev/full')
+            self.assertEqual((got.code, sum(sink.accepted().values())), (74, 3), got)
+            self.assertEqual(got.err.count('--report /dev/full is not complete: No space left'), 1, got)
+
+            def small_files():
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+            people = self.path('bad.csv', 'email,name\n' + 'a@@b,A\n' * 40)
+            got = run('bulk', '--via', sink.url, '--list', people, *BASIC, '--failures', self.path('f'),
+                      preexec_fn=small_files)
+            self.assertEqual(got.code, 74, got)
+            self.assertEqual(got.err.count('/f is not complete: File too large'), 1, got)
+
     def test_full_disk_stops_in_order_and_the_next_run_goes_on(self):
         def small_files():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
