@@ -385,8 +385,9 @@ LW_API lw_tally *lw_tally_new(const lw_alloc *alloc);
 LW_API void lw_tally_free(lw_tally *t);
 /** lw_tally_add - what a campaign tells; now_s: seconds since it began */
 LW_API void lw_tally_add(lw_tally *t, const lw_row_event *ev, double now_s);
-/** lw_tally_domains, lw_tally_refusals - the most frequent first, at most max; how many were set,
- *  or, where out is NULL, how many there are: at most 4,097 and 257.  Text is owned by the tally. */
+/** lw_tally_domains, lw_tally_refusals - the most frequent first, "(others)" last, at most max;
+ *  how many were set, or, where out is NULL, how many there are: at most 4,097 and 257.  Text is
+ *  owned by the tally. */
 LW_API size_t lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max);
 LW_API size_t lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max);
 /** lw_tally_latency - seconds from when a connection had a message to the answer that so many of

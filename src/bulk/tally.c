@@ -214,7 +214,7 @@ sum(const lw_tally_counts *c)
     return n;
 }
 
-/* Insertion into the sorted first max.  What is frequent is met early: also where all are asked for
+/* Insertion into the sorted first max; the others, which come last, stay there.  What is frequent is met early: also where all are asked for
  * little is moved. */
 size_t
 lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max)
@@ -233,7 +233,7 @@ lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max)
             n++;
             continue;
         }
-        while (at > 0 && sum(&out[at - 1].counts) < sum(&d.counts))
+        while (i < LW_TALLY_DOMAINS && at > 0 && sum(&out[at - 1].counts) < sum(&d.counts))
             at--;
         if (at == max)
             continue;
@@ -261,7 +261,7 @@ lw_tally_refusals(const lw_tally *t, lw_tally_refusal *out, size_t max)
             n++;
             continue;
         }
-        while (at > 0 && out[at - 1].n < r.n)
+        while (i < LW_TALLY_REFUSALS && at > 0 && out[at - 1].n < r.n)
             at--;
         if (at == max)
             continue;
