@@ -27,6 +27,16 @@ settled(const lw_campaign_counts *c)
            c->duplicates + c->done_before + c->uncertain_before;
 }
 
+/* where this run ends: behind --limit, or the list; 0 = not known */
+static uint64_t
+goal(const cli_bulk_state *s)
+{
+    const lw_campaign_counts *c = &s->counts;
+    uint64_t most = s->args->limit + c->bad + c->duplicates + c->done_before + c->uncertain_before;
+
+    return s->args->limit > 0 && most < s->total ? most : s->total;
+}
+
 /* rows that are known: of a pipe the journal may know rows that were not read again */
 static uint64_t
 all_rows(const cli_bulk_state *s)
@@ -93,9 +103,9 @@ time_left(const cli_bulk_state *s, double rate, char *dst, size_t cap)
     char left[16];
 
     dst[0] = '\0';
-    if (s->total <= done || rate <= 0 || s->seconds < 1)
+    if (goal(s) <= done || rate <= 0 || s->seconds < 1)
         return;
-    duration((double) (s->total - done) / rate, left, sizeof left);
+    duration((double) (goal(s) - done) / rate, left, sizeof left);
     snprintf(dst, cap, ", %s left", left);
 }
 
@@ -111,7 +121,7 @@ progress_line(cli_bulk_state *s, size_t width, char *dst, size_t cap)
 
     time_left(s, rate, left, sizeof left);
     if (s->total > 0)
-        snprintf(of, sizeof of, "/%llu", ull(s->total));
+        snprintf(of, sizeof of, "/%llu", ull(goal(s)));
     n = snprintf(dst, cap, "%llu%s done, %.0f/s: %llu accepted, %llu rejected, %llu deferred, "
                  "%llu uncertain", done, of, rate, ull(c->accepted), ull(c->rejected),
                  ull(c->deferred), uncertain);
@@ -135,7 +145,7 @@ trouble_line(const cli_bulk_state *s, size_t width, char *dst, size_t cap)
     int room;
 
     if (s->total > 0)
-        snprintf(done, sizeof done, "%llu/%llu done", ull(settled(&s->counts)), ull(s->total));
+        snprintf(done, sizeof done, "%llu/%llu done", ull(settled(&s->counts)), ull(goal(s)));
     else
         snprintf(done, sizeof done, "%llu done", ull(settled(&s->counts)));
     if (s->next_try_ms > 0) {
@@ -381,7 +391,9 @@ print_domains(const lw_tally *t)
                   ull(k[LW_OUTCOME_REJECTED]), ull(k[LW_OUTCOME_DEFERRED]),
                   ull(k[LW_OUTCOME_UNSENT] + k[LW_OUTCOME_UNCERTAIN]), d[i].name);
     }
-    if (n > TOP)
+    if (n > TOP && strcmp(d[n - 1].name, "(others)") == 0)
+        printf("%45sand more than %zu more domains\n", "", n - TOP - 1);
+    else if (n > TOP)
         printf("%45sand %zu more domain%s\n", "", n - TOP, n == TOP + 1 ? "" : "s");
     free(d);
 }
