@@ -214,8 +214,8 @@ sum(const lw_tally_counts *c)
     return n;
 }
 
-/* Insertion into the sorted first max; the others, which come last, stay there.  What is frequent is met early: also where all are asked for
- * little is moved. */
+/* Insertion into the sorted first max; the others, which come last, stay there.  What is frequent is
+ * met early: also where all are asked for little is moved. */
 size_t
 lw_tally_domains(const lw_tally *t, lw_tally_domain *out, size_t max)
 {
