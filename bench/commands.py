@@ -20,7 +20,7 @@ class Job:
     tls: bool = False
     connections: int = 1
     size: int = 4096        # octets of a ready message or of a text
-    mib: int = 50           # of an attachment
+    mib: int = harness.ATTACHMENT_MIB
 
 
 def url(job):

@@ -19,6 +19,7 @@ MAXIMA = ('most_open',)     # not counted on: the most there ever was
 CPUS = sorted(os.sched_getaffinity(0))
 CLIENT_CPU, PEER_CPU = CPUS[0], CPUS[-1]
 
+ATTACHMENT_MIB = 50
 HEAD = ('From: a@bench.test\r\nTo: b@bench.test\r\nSubject: benchmark message\r\n'
         'Message-ID: <1@bench.test>\r\nDate: Mon, 23 Nov 2026 08:00:00 +0000\r\n\r\n')
 LINE = 'The quick brown fox jumps over the lazy dog and counts the time it takes.\r\n'
@@ -70,7 +71,7 @@ class Data:
             write(self.message(size), message)
             write(self.unix_message(size), message.replace('\r\n', '\n'))
             write(self.body(size), text_of(size - len(HEAD)).replace('\r\n', '\n'))
-        for mib in attachment_mib:
+        for mib in (ATTACHMENT_MIB, *attachment_mib):
             self.make_attachment(mib)
 
     def make_certificate(self):

@@ -35,7 +35,7 @@ SESSION = [Metric('rate', 'messages/s', 0, True, lambda s: s['messages'] / s['se
                   lambda s: s['own_cpu'] / s['messages'] * 1e6),
            Metric('turns', "peer's turns a message", 2, False,
                   lambda s: s.get('turns', 0) / s['messages'])]
-ATTACHMENT = [Metric('mb_s', 'MB/s of the file', 0, True, lambda s: 50 * 1.048576 / s['wall']),
+ATTACHMENT = [Metric('mb_s', 'MB/s of the file', 0, True, lambda s: harness.ATTACHMENT_MIB * 1.048576 / s['wall']),
               Metric('cpu_s', 'CPU, s', 3, False, lambda s: s['cpu']),
               Metric('rss_mib', 'peak memory, MiB', 1, False, lambda s: s['rss'] / 1024)]
 LATE = [*[Metric('rate_%d' % ms, '%d ms' % ms, 1, True,
@@ -50,7 +50,7 @@ COMPOSE = [Metric('cpu_us', 'CPU a message, us', 2, False,
                   lambda s: s['own_cpu'] / s['messages'] * 1e6),
            Metric('best_us', 'at best, us', 2, False,
                   lambda s: s['own_cpu'] / s['messages'] * 1e6, min)]
-OCTETS = [Metric('mb_s', 'MB/s of CPU', 0, True, lambda s: 50 * 1.048576 / s['own_cpu'])]
+OCTETS = [Metric('mb_s', 'MB/s of CPU', 0, True, lambda s: harness.ATTACHMENT_MIB * 1.048576 / s['own_cpu'])]
 MEMORY = [Metric('rss_%d' % mib, '%d MiB' % mib, 1, False, lambda s, m=mib: s[m], x=mib)
           for mib in ways.MEMORY_MIB]
 CONNECTIONS = [Metric('rss_%d' % n, '{:,}'.format(n), 1, False, lambda s, n=n: s.get(n), x=n)
